@@ -1,0 +1,26 @@
+"""Metrics: one family a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rlpa_bench import hookimpl
+from rlpa_bench.interfaces import Metric
+
+
+@hookimpl
+def rlpa_bench_metrics() -> Iterable[type[Metric]]:
+    from rlpa_bench_plugins.metrics.alignment import AlignmentMetric, CriteriaMetric, PersonalisationMetric
+    from rlpa_bench_plugins.metrics.outputs import FormatMetric, UsageMetric
+    from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
+
+    return [
+        AlignmentMetric,
+        CriteriaMetric,
+        DisclosureMetric,
+        FormatMetric,
+        PersonalisationMetric,
+        ProfileMetric,
+        StabilityMetric,
+        UsageMetric,
+    ]

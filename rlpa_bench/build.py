@@ -1,0 +1,186 @@
+"""Names and options -> live components. Names are resolved here, once; nothing in a run sees a plugin manager."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from rlpa_bench.cache import CallCache
+from rlpa_bench.context import RunContext
+from rlpa_bench.contract import Contract
+from rlpa_bench.environment import DialogueEnv
+from rlpa_bench.errors import UsageError
+from rlpa_bench.interfaces import KINDS, Baseline, Component, Judge, Metric, Model, Simulator, Suite
+from rlpa_bench.ontology import Ontology
+from rlpa_bench.plugins import Offer, Plugins
+from rlpa_bench.transcripts import describe_invalid
+
+OptionTree = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""kind -> name (``*`` for all of that kind) -> option -> value."""
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Reads ``KIND.option=value`` and ``KIND.NAME.option=value``.
+
+    Raises:
+        UsageError: for anything of another form.
+    """
+    tree: dict[str, dict[str, dict[str, Any]]] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        kind, _, rest = path.partition(".")
+        name, dot, option = rest.rpartition(".")
+        if not equals or not option or f"{kind}s" not in KINDS:
+            kinds = ", ".join(k[:-1] for k in KINDS)
+            raise UsageError(
+                f"option {text!r} is not KIND.option=value or KIND.NAME.option=value with a kind among {kinds}"
+            )
+        tree.setdefault(f"{kind}s", {}).setdefault(name if dot else "*", {})[option] = _value(value)
+    return tree
+
+
+def _value(text: str) -> Any:
+    if text[:1] in "[{":
+        import json
+
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return None if text == "null" else text
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is benchmarked: ``model/baseline``, or a control by its own name."""
+
+    name: str
+    baseline: Baseline
+    model: str = ""
+
+
+class Harness:
+    """Builds the components of one run; also the entry for library users who want parts of it.
+
+    >>> harness = Harness("aloe", plugins=Plugins())  # doctest: +SKIP
+    >>> env = harness.environment("agenda", ["rules", "profile"])  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        suite: str,
+        *,
+        plugins: Plugins | None = None,
+        options: OptionTree | None = None,
+        cache: CallCache | None = None,
+        max_retries: int = 5,
+        max_connections: int | None = None,
+    ) -> None:
+        self.plugins = plugins or Plugins()
+        self.options = options or {}
+        self._used: set[tuple[str, str, str]] = set()
+        self._component_options: dict[str, dict[str, Any]] = {}
+        offer, argument = self._find("suites", suite)
+        self.context = RunContext(
+            contract=Contract(),
+            ontology=Ontology.load(),
+            protocol=cast("type[Suite]", offer.component).protocol,
+            model_factory=self._model,
+            cache=cache,
+            max_retries=max_retries,
+            max_connections=max_connections,
+        )
+        self.suite = cast(Suite, self._build(offer, argument))
+        self.context.contract = self.suite.contract()
+
+    def simulator(self, spec: str) -> Simulator:
+        return cast(Simulator, self._make("simulators", spec))
+
+    def judges(self, specs: Sequence[str]) -> list[Judge]:
+        if len(set(specs)) < len(specs):
+            raise UsageError(f"judges {', '.join(specs)} name one twice; name each once")
+        return [cast(Judge, self._make("judges", spec)) for spec in specs]
+
+    def metrics(self, specs: Sequence[str] | None = None) -> list[Metric]:
+        """The named metrics, or all that can run here."""
+        if specs is None:
+            specs = [offer.name for offer in self.plugins.offers("metrics") if not offer.problem]
+        return [cast(Metric, self._make("metrics", spec)) for spec in specs]
+
+    def environment(self, simulator: str, judges: Sequence[str] = ()) -> DialogueEnv:
+        return DialogueEnv(self.simulator(simulator), self.judges(judges), self.context.contract)
+
+    def candidate(self, spec: str) -> Candidate:
+        """A candidate written ``model/baseline``, ``model`` (with ``base``) or the name of a control."""
+        model, _, baseline = spec.rpartition("/")
+        if baseline.partition(":")[0] not in self._names("baselines") and model not in self._names("models"):
+            model, baseline = spec, "base"
+        offer, argument = self._find("baselines", baseline)
+        component = cast("type[Baseline]", offer.component)
+        if component.needs_model and not model:
+            raise UsageError(f"baseline {baseline!r} needs a model: write MODEL/{baseline}")
+        if not component.needs_model:
+            return Candidate(baseline, cast(Baseline, self._build(offer, argument)))
+        handle = self.context.model(model, "candidate")
+        return Candidate(
+            f"{model}/{baseline}", cast(Baseline, self._build(offer, argument, model=handle)), model
+        )
+
+    def controls(self) -> list[str]:
+        """Names of the model-free candidates that can run here."""
+        offers = [o for o in self.plugins.offers("baselines") if not o.problem]
+        return [o.name for o in offers if not cast("type[Baseline]", o.component).needs_model]
+
+    def used_options(self) -> dict[str, dict[str, Any]]:
+        """``kind/name`` -> every option in force, defaults included."""
+        return dict(sorted(self._component_options.items()))
+
+    def check_options(self) -> None:
+        """Raises UsageError for an option that reached no component."""
+        for kind, names in self.options.items():
+            for name, values in names.items():
+                for option in values:
+                    if (kind, name, option) not in self._used:
+                        where = f"{kind[:-1]}.{option}" if name == "*" else f"{kind[:-1]}.{name}.{option}"
+                        raise UsageError(
+                            f"option {where} fits no {kind[:-1]} of this run (rlpa-bench plugins show NAME)"
+                        )
+
+    def _names(self, kind: str) -> set[str]:
+        return {offer.name for offer in self.plugins.offers(kind)}
+
+    def _find(self, kind: str, spec: str) -> tuple[Offer, str]:
+        name, _, argument = spec.partition(":")
+        offer = self.plugins.find(kind, name)
+        takes = offer.component.takes_argument
+        if argument and not takes:
+            raise UsageError(f"{kind[:-1]} {name!r} takes nothing after the colon, but got {argument!r}")
+        return offer, argument
+
+    def _make(self, kind: str, spec: str) -> Component:
+        return self._build(*self._find(kind, spec))
+
+    def _model(self, spec: str) -> tuple[Model, Mapping[str, Any]]:
+        offer, argument = self._find("models", spec)
+        model = cast(Model, self._build(offer, argument))
+        return model, self._component_options[f"models/{offer.name}"]
+
+    def _build(self, offer: Offer, argument: str, **more: Any) -> Component:
+        values = self._values(offer)
+        try:
+            options = offer.component.Options(**values)
+        except ValueError as error:
+            raise UsageError(f"{offer.kind[:-1]} {offer.name!r}: option {describe_invalid(error)}") from None
+        self._component_options[f"{offer.kind}/{offer.name}"] = options.model_dump(mode="json")
+        return offer.component(options, self.context, argument, **more)
+
+    def _values(self, offer: Offer) -> dict[str, Any]:
+        named = self.options.get(offer.kind, {})
+        values: dict[str, Any] = {}
+        for name in ("*", offer.name):
+            for option, value in named.get(name, {}).items():
+                if option in offer.component.Options.model_fields or name != "*":
+                    values[option] = value
+                    self._used.add((offer.kind, name, option))
+        return values

@@ -1,0 +1,65 @@
+"""``rlpa-bench card simulator|judge``"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlpa_bench.cli.options import flag
+
+
+@click.group("card", help="Measure an instrument: a simulator or a judge.")
+def command() -> None:
+    pass
+
+
+@command.command("simulator", help="Determinism, disclosure, faults and understanding of simulator NAME.")
+@click.argument("name")
+@flag("--suite", default="aloe", show_default=True, help="Suite whose cases it plays.")
+@flag(
+    "--paraphrases",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Labelled texts that test its understanding.",
+)
+@flag("--limit", type=int, default=None, help="Cases to play.")
+@click.option("-o", "options", multiple=True, metavar="KIND.OPTION=VALUE", help="Option of a plugin.")
+def simulator(
+    name: str, suite: str, paraphrases: Path | None, limit: int | None, options: tuple[str, ...]
+) -> int:
+    from rlpa_bench.build import Harness, parse_options
+    from rlpa_bench.cards.simulator import simulator_card
+
+    harness = Harness(suite, options=parse_options(options))
+    cases = harness.suite.cases() if limit is None else harness.suite.sample(limit)
+    _print(asyncio.run(simulator_card(harness.simulator(name), cases, paraphrases=paraphrases)))
+    return 0
+
+
+@command.command("judge", help="Robustness, template search and calibration of turn judge NAME.")
+@click.argument("name")
+@flag("--suite", default="aloe", show_default=True, help="Suite whose personas the states are made from.")
+@flag(
+    "--labels",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="CSV or JSONL: history, reply, persona, label.",
+)
+@flag("--limit", type=int, default=None, help="Cases to use.")
+@click.option("-o", "options", multiple=True, metavar="KIND.OPTION=VALUE", help="Option of a plugin.")
+def judge(name: str, suite: str, labels: Path | None, limit: int | None, options: tuple[str, ...]) -> int:
+    from rlpa_bench.build import Harness, parse_options
+    from rlpa_bench.cards.judge import judge_card
+
+    harness = Harness(suite, options=parse_options(options))
+    cases = harness.suite.cases() if limit is None else harness.suite.sample(limit)
+    _print(asyncio.run(judge_card(harness.judges([name])[0], cases, labels=labels)))
+    return 0
+
+
+def _print(card: dict[str, Any]) -> None:
+    print(json.dumps(card, indent=2, ensure_ascii=False))

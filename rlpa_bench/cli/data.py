@@ -1,0 +1,31 @@
+"""``rlpa-bench data list|fetch``"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("data", help="List or fetch the data sets that are not shipped.")
+def command() -> None:
+    pass
+
+
+@command.command("list", help="All data sets: size, licence, source and whether they are here.")
+def list_() -> int:
+    from rlpa_bench.datasets import DATASETS
+
+    for dataset in DATASETS.values():
+        state = "here" if dataset.present() else "not fetched"
+        print(f"{dataset.name}  {dataset.megabytes:.1f} MB  {dataset.licence}  {dataset.source}  [{state}]")
+        for file in dataset.files:
+            print(f"    {file.name}  sha256 {file.sha256}")
+    return 0
+
+
+@command.command("fetch", help="Fetch NAME, verified by checksum, into the cache.")
+@click.argument("name")
+def fetch(name: str) -> int:
+    from rlpa_bench.datasets import dataset
+
+    print(dataset(name).fetch())
+    return 0

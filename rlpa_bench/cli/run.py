@@ -1,0 +1,125 @@
+"""``rlpa-bench run``"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlpa_bench.cli.options import flag
+from rlpa_bench.errors import UsageError
+
+
+@click.command("run", help="Play, judge and summarise a suite with one or more candidates.")
+@flag("--suite", default=None, help="Suite to play, such as aloe.")
+@flag(
+    "--model",
+    default="",
+    help="Models, comma-separated: NAME or NAME:ARGUMENT.  [default: smollm2, 10 cases]",
+)
+@flag("--baseline", default="", help="Baselines and controls, comma-separated.  [default: base]")
+@flag("--simulator", default="agenda", show_default=True, help="Who plays the user.")
+@flag("--judge", default="rules,profile", show_default=True, help="Judges, comma-separated.")
+@flag("--controls/--no-controls", default=True, help="Add all model-free controls.  [default: controls]")
+@flag("--turns", type=int, default=None, help="Turns per dialogue, if not the suite's own.")
+@flag("--limit", type=int, default=None, help="Play a stratified sample of this many cases.")
+@flag("--seeds", type=int, default=1, show_default=True, help="Dialogues per candidate and case.")
+@flag("--repeats", type=int, default=1, show_default=True, help="Verdicts per turn of judges that vary.")
+@flag(
+    "--max-connections", type=int, default=None, help="Calls at once per endpoint, dialogues at once in all."
+)
+@flag("--max-retries", type=int, default=5, show_default=True, help="Retries of a failed call; 0 is none.")
+@flag("--max-cost", type=float, default=None, help="Stop, resumable, when this many US dollars are spent.")
+@flag(
+    "--max-missing",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of failed dialogues that is still exit code 0.",
+)
+@flag("--cache/--no-cache", default=True, help="Reuse identical model calls.  [default: cache]")
+@flag(
+    "--out", type=click.Path(path_type=Path), default=None, help="Run directory.  [default: runs/TIME-SUITE]"
+)
+@flag("--resume", type=click.Path(path_type=Path), default=None, help="Go on with the run in this directory.")
+@flag("--retry-errors", is_flag=True, help="With a resume: play failed dialogues again.")
+@flag("--config", type=click.Path(path_type=Path), default=None, help="TOML file with these options.")
+@flag(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where dialogues run.",
+)
+@click.option("-o", "options", multiple=True, metavar="KIND[.NAME].OPTION=VALUE", help="Option of a plugin.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    import rlpa_bench
+    from rlpa_bench.cli.progress import Display
+    from rlpa_bench.report.table import notes, terminal
+
+    settings = _settings(ctx, given)
+    if settings.pop("executor") == "ray":
+        raise UsageError("--executor ray is not available yet; use --executor local")
+    max_missing = settings.pop("max_missing")
+    if not settings["suite"]:
+        raise UsageError("name a suite: rlpa-bench run --suite aloe (rlpa-bench plugins list shows all)")
+    with Display() as display:
+        run = rlpa_bench.run(**settings, watch=display.watch)
+    from rich.console import Console
+
+    wide = Console() if sys.stdout.isatty() else Console(width=200)
+    wide.print(terminal(run))
+    for note in notes(run):
+        wide.print(note, highlight=False)
+    wide.print(f"{run.path / 'report.html'}", highlight=False, soft_wrap=True)
+    counts = run.info["counts"]
+    missing = 1 - counts["played"] / counts["planned"]
+    if missing > max_missing:
+        print(
+            f"rlpa-bench: {missing:.1%} of the dialogues failed, more than --max-missing {max_missing}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Flags over config file over the resumed run's configuration over defaults."""
+    resume, config = given.pop("resume"), given.pop("config")
+    explicit = {
+        name
+        for name in given
+        if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
+    }
+    settings = dict(given)
+    if resume is not None:
+        from rlpa_bench.runs import load_run
+
+        recorded = load_run(resume).info["identity"]["config"]
+        renamed = {"models": "model", "baselines": "baseline", "judges": "judge"}
+        known = {renamed.get(name, name): value for name, value in recorded.items()}
+        settings |= {name: value for name, value in known.items() if name not in explicit}
+        settings["out"] = resume
+    if config is not None:
+        settings |= {
+            name: value for name, value in _config(config, set(given)).items() if name not in explicit
+        }
+    return settings
+
+
+def _config(path: Path, known: set[str]) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}; check --config") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    values = {name.replace("-", "_"): value for name, value in values.items()}
+    if unknown := sorted(set(values) - known):
+        raise UsageError(f"{path}: unknown option {unknown[0]!r}; options are {', '.join(sorted(known))}")
+    return values

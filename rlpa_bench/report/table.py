@@ -1,0 +1,132 @@
+"""The table of a run: one row per candidate, every value with its interval and what is missing."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlpa_bench.summary import MISSING_MARK
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from rlpa_bench.runs import Run
+
+FIELDS = ("mean", "low", "high", "scored", "planned", "clusters")
+
+
+def frame(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows are candidates; per column the mean, and low, high, scored, planned, clusters under ``(column, field)``."""
+    import pandas as pd
+
+    rows = {}
+    for candidate, cells in _rows(summary):
+        rows[candidate] = {(name, field): cell.get(field) for name, cell in cells.items() for field in FIELDS}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.columns = pd.MultiIndex.from_tuples(table.columns.to_list(), names=["column", "field"])
+    table.index.name = "candidate"
+    return table
+
+
+def write_csv(summary: Mapping[str, Any], path: Path) -> None:
+    """Long format: one line per candidate and column."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["candidate", "column", *FIELDS, "missing"])
+        for candidate, cells in _rows(summary):
+            for name, cell in cells.items():
+                missing = "; ".join(f"{n} {reason}" for reason, n in cell["missing"].items())
+                writer.writerow([candidate, name, *(cell.get(field) for field in FIELDS), missing])
+
+
+def write_markdown(run: Run, path: Path) -> None:
+    """The short table with its notes."""
+    columns = headline(run.summary)
+    lines = [f"# {run.info['suite']} with simulator `{run.info['simulator']}`", ""]
+    lines += ["| candidate | profiles | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 2)]
+    for row in cells_as_text(run, columns):
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+    lines += ["", *(f"- {note}" for note in notes(run)), ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def terminal(run: Run) -> Table:
+    """The short table for a terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    columns = headline(run.summary)
+    table = Table(title=escape(f"{run.info['suite']} with simulator {run.info['simulator']}"))
+    table.add_column("candidate", no_wrap=True)
+    for name in ("profiles", *columns):
+        table.add_column(escape(name), justify="right")
+    for row in cells_as_text(run, columns):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def headline(summary: Mapping[str, Any]) -> list[str]:
+    """Names of the columns of the short table."""
+    return [column["name"] for column in summary["columns"] if column["headline"]]
+
+
+def cells_as_text(run: Run, columns: list[str]) -> Iterator[list[str]]:
+    """The short table's rows as text."""
+    for candidate, cells in _rows(run.summary):
+        info = run.info["candidates"][candidate]
+        mark = "*" if info["grants"] else ""
+        clusters = max((cell["clusters"] for cell in cells.values()), default=0)
+        yield [candidate + mark, str(clusters), *(cell_text(cells.get(name)) for name in columns)]
+
+
+def cell_text(cell: Mapping[str, Any] | None) -> str:
+    """``mean [low, high]``, with scored/planned and bounds where more than 1 % is missing."""
+    if cell is None:
+        return "–"
+    if cell["mean"] is None:
+        done = f"{cell['scored']}/{cell['planned']}"
+        return f"n/a ({done} scored)" if cell["scored"] < cell["planned"] else "undefined"
+    digits = 1 if abs(cell["mean"]) >= 1 or cell["mean"] == 0 else 3
+    text = f"{cell['mean']:.{digits}f}"
+    if cell["low"] is not None:
+        text += f" [{cell['low']:.{digits}f}, {cell['high']:.{digits}f}]"
+    if cell["planned"] and 1 - cell["scored"] / cell["planned"] > MISSING_MARK:
+        text += f" {cell['scored']}/{cell['planned']}"
+        if bounds := cell.get("bounds"):
+            text += f" ({bounds[0]:.{digits}f} to {bounds[1]:.{digits}f})"
+    return text
+
+
+def notes(run: Run) -> list[str]:
+    """What the numbers are and are not, in words."""
+    summary, info = run.summary, run.info
+    sizes = [max((c["clusters"] for c in row.values()), default=0) for row in summary["rows"].values()]
+    out = [
+        f"Simulated user: {info['simulator']}. Judges: {', '.join(judge['name'] for judge in info['judges'])}. "
+        f"Protocol: {info['identity']['protocol']}.",
+        "In brackets: 95 % intervals, clustered by profile. AL and rates are x100.",
+    ]
+    if "rules" in run.judges:
+        out.append(
+            "AL[rules] is a rule judge's: an instrument for elicitation and use of facts, not human-calibrated, "
+            "and not comparable with the RLPA or ALOE papers' numbers."
+        )
+    if sizes and min(sizes) < 50:
+        out.append("Fewer than 50 profiles: intervals and paired differences, no ranks.")
+    if any(entry["grants"] for entry in info["candidates"].values()):
+        out.append("* is given the gold or the disclosure ledger: a reference point, no contestant.")
+    failed = info.get("counts", {}).get("failed", 0)
+    if failed:
+        reasons = ", ".join(f"{n} x {kind}" for kind, n in info["failures"].items())
+        out.append(
+            f"{failed} of {info['counts']['planned']} dialogues failed ({reasons or 'see dialogues.jsonl'})."
+        )
+    return out
+
+
+def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for candidate in summary["order"]:
+        yield candidate, summary["rows"][candidate]

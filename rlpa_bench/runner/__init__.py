@@ -1,0 +1,1 @@
+"""Playing dialogues, in two layers: ``play`` plays one, ``batch`` plays many, with resume."""

@@ -1,0 +1,143 @@
+"""Many dialogues at once, each judged when it ends, each turn logged when it is finished."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlpa_bench.build import Candidate
+from rlpa_bench.environment import DialogueEnv
+from rlpa_bench.errors import BoundaryError
+from rlpa_bench.plan import Plan, Unit
+from rlpa_bench.runner.play import DialogueFailedError, play, restore
+from rlpa_bench.transcripts import Log, LogIndex, Progress
+from rlpa_bench.types import Dialogue, Score, State, Turn
+
+ScoreDialogue = Callable[[Dialogue], Awaitable[list[Score]]]
+
+
+class RunStoppedError(BoundaryError):
+    """The run cannot usefully go on; what is finished stays and the same command resumes."""
+
+
+@dataclass
+class Tally:
+    """Live counts of a run."""
+
+    planned: int = 0
+    dialogues: int = 0
+    resumed: int = 0
+    turns: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    _last: str = ""
+    _streak: int = 0
+
+    def fail(self, kind: str) -> int:
+        """Books a failure; returns how many of the same kind came in a row."""
+        self.failures[kind] = self.failures.get(kind, 0) + 1
+        self._streak = self._streak + 1 if kind == self._last else 1
+        self._last = kind
+        return self._streak
+
+    def succeed(self) -> None:
+        self._last, self._streak = "", 0
+
+
+@dataclass
+class Batch:
+    """Everything the workers share."""
+
+    plan: Plan
+    env: DialogueEnv
+    candidates: Mapping[str, Candidate]
+    log: Log
+    score: ScoreDialogue
+    hook: Any
+    tally: Tally
+    stop_after: int = 20
+    over_budget: Callable[[], str] = lambda: ""
+    """Says why the run must stop now; empty while it may go on."""
+    retry_errors: bool = False
+
+    async def run(self, index: LogIndex, workers: int) -> None:
+        """Plays and judges whatever the log does not hold yet.
+
+        Raises:
+            RunStoppedError: after ``stop_after`` failures of one kind in a row, or when the budget is spent.
+        """
+        known, open_units = self._known(index)
+        waiting = iter(self._waiting(known))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(waiting, open_units))
+
+    def _known(self, index: LogIndex) -> tuple[set[int], dict[int, Progress]]:
+        """Units that need nothing more, and those begun: a few per worker."""
+        done: set[int] = set()
+        begun: dict[int, Progress] = {}
+        for number, lines in index.units():
+            progress = Progress(lines)
+            failed = progress.ended.startswith("error")
+            if progress.scores is not None and progress.ended and not (failed and self.retry_errors):
+                done.add(number)
+                self.tally.resumed += 1
+            else:
+                begun[number] = progress
+        return done, begun
+
+    def _waiting(self, done: set[int]) -> Iterator[Unit]:
+        return (unit for unit in self.plan.units() if unit.number not in done)
+
+    async def _work(self, waiting: Iterator[Unit], begun: dict[int, Progress]) -> None:
+        for unit in waiting:
+            if reason := self.over_budget():
+                raise RunStoppedError(reason, reason="budget")
+            dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
+            self.log.scores(unit.number, await self.score(dialogue))
+            self.tally.dialogues += 1
+            self.hook.rlpa_bench_dialogue_end(dialogue=dialogue)
+            await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
+
+    async def _dialogue(self, unit: Unit, progress: Progress | None) -> Dialogue:
+        turns: list[Turn] = []
+        ended, state = "", None
+        if progress:
+            turns = list(progress.turns)
+            ended = progress.ended
+            if ended.startswith("error") and self.retry_errors:
+                ended = ""
+            state = self._resumed(unit, turns, progress)
+        if not ended:
+            ended = await self._play(unit, state, turns)
+        return Dialogue(unit.candidate, unit.case.id, unit.seed, tuple(turns), unit.case.turns, ended)
+
+    @staticmethod
+    def _resumed(unit: Unit, turns: Sequence[Turn], progress: Progress) -> State | None:
+        upcoming = progress.upcoming
+        return restore(unit.case, unit.seed, tuple(turns), upcoming) if upcoming else None
+
+    async def _play(self, unit: Unit, state: State | None, turns: list[Turn]) -> str:
+        try:
+            async for step in play(self.env, self.candidates[unit.candidate], unit.case, unit.seed, state):
+                upcoming = None if step.state.ended else step.state.user
+                self.log.turn(unit.number, step.turn, upcoming, step.state.ended, step.seconds)
+                turns.append(step.turn)
+                self.tally.turns += 1
+                self.hook.rlpa_bench_turn_end(
+                    candidate=unit.candidate, case=unit.case.id, seed=unit.seed, turn=step.turn
+                )
+                if step.state.ended:
+                    self.tally.succeed()
+                    return step.state.ended
+        except DialogueFailedError as failure:
+            self.log.failed(unit.number, failure.reason)
+            if self.tally.fail(failure.kind) >= self.stop_after:
+                raise RunStoppedError(
+                    f"{self.stop_after} dialogues in a row failed with the same error ({failure.reason}); "
+                    "mend it, then resume",
+                    reason="repeated",
+                ) from failure
+            return f"error: {failure.reason}"
+        raise AssertionError("play() ends a dialogue or raises")

@@ -1,0 +1,176 @@
+"""Scores and transcripts x metrics -> summary.json. Streams over the files; holds sums by profile, never dialogues.
+
+Every cell says how many units were planned and scored, why the others are missing, and what the value would be if
+all missing ones were worst or best. Intervals are clustered by profile (see rlpa_bench.statistics).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record
+from rlpa_bench.statistics import Estimate, clustered_mean, jackknife_curve
+from rlpa_bench.types import Score
+
+MISSING_MARK = 0.01
+"""Share of missing units above which bounds are printed beside a value."""
+MISSING_LIMIT = 0.05
+"""Share of missing units above which a cell is n/a."""
+
+
+@dataclass
+class Cell:
+    """Sums of one column for one candidate."""
+
+    dialogues: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """Cluster -> case -> means over a dialogue's units, one per seed."""
+    curve: dict[str, dict[int, list[float]]] = field(default_factory=dict)
+    """Cluster -> turn -> [sum, count]."""
+    planned: int = 0
+    scored: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    missing_by_turn: dict[int, int] = field(default_factory=dict)
+
+    def add(self, cluster: str, case: str, values: Sequence[tuple[int | None, float | None, str]]) -> None:
+        """One dialogue's units: (turn, value, reason if missing)."""
+        known = []
+        self.planned += len(values)
+        for turn, value, reason in values:
+            if value is None:
+                self.reasons[reason] = self.reasons.get(reason, 0) + 1
+                if turn is not None:
+                    self.missing_by_turn[turn] = self.missing_by_turn.get(turn, 0) + 1
+                continue
+            known.append(value)
+            if turn is not None:
+                cell = self.curve.setdefault(cluster, {}).setdefault(turn, [0.0, 0])
+                cell[0] += value
+                cell[1] += 1
+        if known:
+            self.scored += len(known)
+            self.dialogues.setdefault(cluster, {}).setdefault(case, []).append(math.fsum(known) / len(known))
+
+    def means(self) -> dict[str, float]:
+        """Cluster -> mean over its dialogues."""
+        return {
+            cluster: _average(m for v in cases.values() for m in v)
+            for cluster, cases in self.dialogues.items()
+        }
+
+    def by_case(self) -> dict[str, float]:
+        """Case -> mean over its seeds; what differences are paired on."""
+        return {case: _average(means) for cases in self.dialogues.values() for case, means in cases.items()}
+
+    def by_turn(self) -> dict[int, tuple[float, int]]:
+        """Turn -> (mean over the cluster means at this turn, number of dialogues behind it)."""
+        turns: dict[int, list[tuple[float, int]]] = {}
+        for _, curve in sorted(self.curve.items()):
+            for turn, (total, count) in curve.items():
+                turns.setdefault(turn, []).append((total / count, int(count)))
+        return {
+            turn: (math.fsum(m for m, _ in cells) / len(cells), sum(n for _, n in cells))
+            for turn, cells in sorted(turns.items())
+        }
+
+
+def _average(values: Iterable[float]) -> float:
+    known = list(values)
+    return math.fsum(known) / len(known)
+
+
+def summarise(
+    records: Iterable[Record], metrics: Sequence[Metric], judges: Mapping[str, JudgeInfo]
+) -> dict[str, dict[str, Any]]:
+    """Candidate -> column -> cell, for dialogues that come in any order."""
+    columns = {column.name: column for metric in metrics for column in metric.columns(judges)}
+    cells: dict[str, dict[str, Cell]] = {}
+    for record in records:
+        row = cells.setdefault(record.dialogue.candidate, {})
+        for metric in metrics:
+            units: dict[str, list[tuple[int | None, float | None, str]]] = {}
+            for value in metric.measure(record, judges):
+                if value.planned:
+                    units.setdefault(value.column, []).append((value.turn, value.value, value.reason))
+            for name, values in units.items():
+                row.setdefault(name, Cell()).add(record.case.cluster, record.case.id, values)
+    return {
+        candidate: {name: _reduce(column, row) for name, column in columns.items() if _source(column) in row}
+        for candidate, row in cells.items()
+    }
+
+
+def _source(column: Column) -> str:
+    return column.curve_of or column.name
+
+
+def _reduce(column: Column, row: Mapping[str, Cell]) -> dict[str, Any]:
+    cell = row[_source(column)]
+    missing = 1 - cell.scored / cell.planned if cell.planned else 0.0
+    out: dict[str, Any] = {
+        "planned": cell.planned,
+        "scored": cell.scored,
+        "missing": dict(sorted(cell.reasons.items())),
+        "clusters": len(cell.dialogues),
+    }
+    estimate = _function(column, cell) if column.curve else _mean(cell)
+    out |= {"mean": None, "low": None, "high": None} if estimate is None else _numbers(estimate)
+    if missing > MISSING_LIMIT:
+        out |= {"withheld": out["mean"], "mean": None, "low": None, "high": None}
+    if missing and not column.curve and None not in (column.low, column.high):
+        out["bounds"] = _bounds(column, cell)
+    if column.by_turn:
+        out["by_turn"] = {str(turn): {"mean": mean, "n": n} for turn, (mean, n) in cell.by_turn().items()}
+    if column.headline and not column.curve:
+        out["cases"] = cell.by_case()
+    return out
+
+
+def _mean(cell: Cell) -> Estimate | None:
+    means = cell.means()
+    return clustered_mean(list(means.values()), None) if means else None
+
+
+def _function(column: Column, cell: Cell) -> Estimate | None:
+    assert column.curve is not None
+    turns = sorted({turn for curve in cell.curve.values() for turn in curve})
+    if len(turns) < 2:
+        return None
+    rows = {
+        cluster: [(curve[turn][0], int(curve[turn][1])) if turn in curve else None for turn in turns]
+        for cluster, curve in sorted(cell.curve.items())
+    }
+    return jackknife_curve(rows, column.curve)
+
+
+def _numbers(estimate: Estimate) -> dict[str, float | None]:
+    values = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+
+def _bounds(column: Column, cell: Cell) -> list[float]:
+    """The mean over units if every missing one were worst, and if every one were best."""
+    assert column.low is not None and column.high is not None
+    total = math.fsum(cell_sum for curve in cell.curve.values() for cell_sum, _ in curve.values())
+    if not cell.curve:
+        total = math.fsum(m for cases in cell.dialogues.values() for means in cases.values() for m in means)
+    missing = cell.planned - cell.scored
+    return [(total + missing * edge) / cell.planned for edge in (column.low, column.high)]
+
+
+def records(
+    dialogues: Iterable[Any], scores: Iterator[list[Any]], cases: Mapping[str, Any]
+) -> Iterator[Record]:
+    """Joins dialogues with their scores; both come in the same order, a dialogue may have no scores yet."""
+    group = next(scores, None)
+    for dialogue in dialogues:
+        mine: dict[tuple[str, str], dict[int | None, list[Score]]] = {}
+        name = (dialogue.candidate, dialogue.case, dialogue.seed)
+        if group and (group[0]["candidate"], group[0]["case"], group[0]["seed"]) == name:
+            for value in group:
+                score = Score(**value)
+                mine.setdefault((score.judge, score.part), {}).setdefault(score.turn, []).append(score)
+            group = next(scores, None)
+        yield Record(dialogue, cases[dialogue.case], mine)
