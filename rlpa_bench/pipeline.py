@@ -370,7 +370,13 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
 
 
 def rescore(
-    path: Path, *, judge: str = "", repeats: int = 1, cache: bool = True, options: Sequence[str] = ()
+    path: Path,
+    *,
+    judge: str = "",
+    repeats: int = 1,
+    cache: bool = True,
+    options: Sequence[str] = (),
+    plugins: Iterable[object] = (),
 ) -> Run:
     """Judges recorded transcripts again; scores of other judges stay. Starts no candidate and asks no user.
 
@@ -379,12 +385,16 @@ def rescore(
     """
     run = Run(path)
     with locked(path):
-        return _blocking(lambda: _rescore(run, _names(judge) or tuple(run.judges), repeats, cache, options))
+        return _blocking(lambda: _rescore(run, _names(judge) or tuple(run.judges), repeats, cache, options, plugins))
 
 
-async def _rescore(run: Run, names: Sequence[str], repeats: int, cache: bool, options: Sequence[str]) -> Run:
+async def _rescore(
+    run: Run, names: Sequence[str], repeats: int, cache: bool, options: Sequence[str], plugins: Iterable[object]
+) -> Run:
     store = CallCache(cache_dir() / "calls.sqlite") if cache else None
-    harness = Harness(run.info["suite"], options=_judge_options(run, options), cache=store)
+    harness = Harness(
+        "", protocol=_protocol(run), options=_judge_options(run, options), cache=store, plugins=Plugins(plugins)
+    )
     judges = harness.judges(names)
     cases = tuple(run.cases.values())
     others = {case.id: other_case(case, cases) for case in cases}
@@ -425,12 +435,16 @@ def _judge_options(run: Run, texts: Sequence[str]) -> OptionTree:
     return merged
 
 
+def _protocol(run: Run) -> str:
+    return str(run.info["identity"]["protocol"])
+
+
 def rebuild(path: Path) -> Run:
     """Summary, tables and page of a run from its transcripts and scores, or from its log while it goes on."""
     run = Run(path)
     if "counts" not in run.info:
         finalise(path, Plan.restore(run.info["plan"], tuple(run.cases.values())))
-    harness = Harness(run.info["suite"])
+    harness = Harness("", protocol=_protocol(run))
     return complete(path, harness.metrics(), harness.plugins)
 
 
@@ -457,7 +471,7 @@ def finish_merge(parts: Sequence[Run], out: Path) -> Run:
                 f"{plan.size - counts['played'] - counts['failed']} dialogues are missing; resume their shards"
             )
         write_json(out / "run.json", {**info, "counts": counts})
-        harness = Harness(info["suite"])
+        harness = Harness("", protocol=_protocol(first))
         return complete(out, harness.metrics(), harness.plugins)
 
 

@@ -116,7 +116,7 @@ def _reduce(column: Column, row: Mapping[str, Cell]) -> dict[str, Any]:
         "clusters": len(cell.dialogues),
     }
     estimate = _function(column, cell) if column.curve else _mean(cell)
-    out |= {"mean": None, "low": None, "high": None} if estimate is None else _numbers(estimate)
+    out |= {"mean": None, "low": None, "high": None} if estimate is None else _numbers(estimate, column)
     if missing > MISSING_LIMIT:
         out |= {"withheld": out["mean"], "mean": None, "low": None, "high": None}
     if missing and not column.curve and None not in (column.low, column.high):
@@ -145,8 +145,11 @@ def _function(column: Column, cell: Cell) -> Estimate | None:
     return jackknife_curve(rows, column.curve)
 
 
-def _numbers(estimate: Estimate) -> dict[str, float | None]:
-    values = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+def _numbers(estimate: Estimate, column: Column) -> dict[str, float | None]:
+    """Mean and interval, the interval cut at the ends of the column's scale."""
+    least = -math.inf if column.low is None else column.low
+    most = math.inf if column.high is None else column.high
+    values = {"mean": estimate.mean, "low": max(estimate.low, least), "high": min(estimate.high, most)}
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 

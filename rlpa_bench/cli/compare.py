@@ -34,5 +34,5 @@ def command(runs: tuple[Path, ...], column: str, force: bool) -> int:
     console = Console(width=None if Console().is_terminal else 200)
     console.print(table)
     for note in comparison.notes:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, markup=False)
     return 0

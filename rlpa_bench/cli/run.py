@@ -73,8 +73,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     wide = Console() if sys.stdout.isatty() else Console(width=200)
     wide.print(terminal(run))
     for note in notes(run):
-        wide.print(note, highlight=False)
-    wide.print(f"{run.path / 'report.html'}", highlight=False, soft_wrap=True)
+        wide.print(note, highlight=False, markup=False)
+    print(run.path / "report.html")
     counts = run.info["counts"]
     missing = 1 - counts["played"] / counts["planned"]
     if missing > max_missing:

@@ -25,5 +25,5 @@ def command(run: Path, judge: str, repeats: int, cache: bool, options: tuple[str
     console = Console(width=None if Console().is_terminal else 200)
     console.print(terminal(scored))
     for note in notes(scored):
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, markup=False)
     return 0

@@ -55,7 +55,11 @@ AND = re.compile(r"\s+(and|&|or|nor|plus|as well as)\s+")
 
 def clean(text: str) -> str:
     """NFKC, without bullets, emphasis, quotes and closing signs."""
-    text = _BULLET.sub("", unicodedata.normalize("NFKC", text)).strip(_EDGES)
+    return _BULLET.sub("", unicodedata.normalize("NFKC", text)).strip(_EDGES)
+
+
+def without_past(text: str) -> str:
+    """The text with "used to" as the one word "formerly", which denies."""
     return _USED_TO.sub("formerly", text)
 
 

@@ -18,6 +18,7 @@ from rlpa_bench.ontology._clauses import (
     parity,
     plain,
     split,
+    without_past,
 )
 from rlpa_bench.ontology._numbers import DECADES, in_digits
 from rlpa_bench.ontology._phrases import Entry, fold, word_set, words
@@ -60,9 +61,11 @@ class Reader:
             return ()
         if slot == "Age":
             return (self._age(fold(text), polarity),)
+        if exact := self._find(text, slot):
+            return (self._item(exact[0], polarity * exact[1]),)
         items = [
             item
-            for clause in clauses(text)
+            for clause in clauses(without_past(text))
             for atom, carried in self._signed(clause, slot)
             for item in self._atom(atom, slot, polarity * carried)
         ]

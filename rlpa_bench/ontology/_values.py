@@ -21,9 +21,10 @@ EXCLUSIVE = frozenset({"Age", "Gender", "Marital Status", "Occupation", "Educati
 BESIDE = frozenset(
     {
         *("location/city", "location/small-town", "location/countryside", "location/coast", "location/mountains"),
-        *("location/abroad", "occupation/freelancer", "occupation/entrepreneur", "occupation/student"),
-        *("education/self-taught", "education/currently-studying", "education/associate-degree"),
-        *("education/bachelor", "education/master", "education/doctorate", "education/university-dropout"),
+        *("location/abroad", "occupation/employer", "occupation/freelancer", "occupation/entrepreneur"),
+        *("occupation/student", "education/self-taught", "education/currently-studying", "education/vocational"),
+        *("education/associate-degree", "education/bachelor", "education/master", "education/doctorate"),
+        *("education/university-dropout", "location/campus-dormitory"),
     }
 )
 """Values that, with all narrower ones, can hold beside others of their exclusive slot: a setting beside a place."""

@@ -1,0 +1,19 @@
+"""Judges that come with rlpa-bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rlpa_bench import hookimpl
+
+if TYPE_CHECKING:
+    from rlpa_bench.interfaces import Judge
+
+
+@hookimpl
+def rlpa_bench_judges() -> Iterable[type[Judge]]:
+    from rlpa_bench_plugins.judges.profile import ProfileJudge
+    from rlpa_bench_plugins.judges.rules import RulesJudge
+
+    return [ProfileJudge, RulesJudge]

@@ -1,0 +1,101 @@
+"""N: does it read like something a person would say in a chat?"""
+
+from __future__ import annotations
+
+import re
+
+from .scene import Finding, Scene
+from .text import FUNCTION, Sentence, Text
+from .words import patterns, stems
+
+_LENGTH = (3, 80)
+_SENTENCES = 6
+_END = re.compile(r"(?:[.!?]|[.!?][\"')]+|[:;][-']?[)D(P]|[^\w\s.,;:!?\"'()<>{}\[\]|/\\@#$%&*+=~^_-])\s*$")
+_LETTERS = 0.75
+_FUNCTION = (0.28, 0.85)
+_RUN = 8
+_SAME_WORD = 4
+_AREAS = 4
+_TWIN = 0.75
+_MONSTER = re.compile(r"(.)\1\1|[bcdfghjklmnpqrstvwxz]{6}|^[bcdfghjklmnpqrstvwxz]{4,}$|.{22}")
+
+
+def natural(scene: Scene) -> Finding:
+    """Real words in at most six sentences, no machinery, no keyword stuffing, not an earlier reply again."""
+    reply = scene.reply
+    reason = _form(reply) or _machinery(reply) or _repetition(reply) or _stuffing(scene) or _twin(scene)
+    return (False, reason) if reason else (True, "plain sentences")
+
+
+def _form(reply: Text) -> str:
+    low, high = _LENGTH if not (reply.sentences and _greets(reply)) else (2, _LENGTH[1])
+    count = len(reply.tokens)
+    if not low <= count <= high:
+        return f"{count} words long"
+    if len(reply.sentences) > _SENTENCES:
+        return f"{len(reply.sentences)} sentences long"
+    letters = sum(map(str.isalpha, reply.plain))
+    if letters < _LETTERS * sum(not char.isspace() for char in reply.plain):
+        return "more signs than letters"
+    if not _END.search(reply.plain):
+        return "does not end like a sentence"
+    if count >= 8 and not _FUNCTION[0] <= reply.function <= _FUNCTION[1]:
+        return "no sentences but a list of words" if reply.function < 0.5 else "hardly a word that means something"
+    if sum(bool(_MONSTER.search(word)) for word in reply.vocabulary) > max(1, count // 20):
+        return "words that are none"
+    longest = max((_longest_run(sentence) for sentence in reply.sentences), default=0)
+    return f"{longest} keywords in a row" if longest > _RUN else ""
+
+
+def _greets(reply: Text) -> bool:
+    return bool(set(reply.sentences[0].tokens) & {"hi", "hello", "hey"})
+
+
+def _longest_run(sentence: Sentence) -> int:
+    best = run = 0
+    for word in sentence.tokens:
+        run = 0 if word in FUNCTION or "'" in word else run + 1
+        best = max(best, run)
+    return best
+
+
+def _machinery(reply: Text) -> str:
+    for pattern in patterns("meta.txt"):
+        if found := pattern.search(reply.plain):
+            return f"machinery or talk to a judge: {found[0].strip()[:40]!r}"
+    return ""
+
+
+def _repetition(reply: Text) -> str:
+    tokens = reply.tokens
+    if len(tokens) >= 12 and len(reply.vocabulary) < len(tokens) / 2:
+        return "says the same words again and again"
+    fives = [tokens[i : i + 5] for i in range(len(tokens) - 4)]
+    if len(set(fives)) < len(fives):
+        return "repeats a phrase"
+    for word in reply.content:
+        if reply.stems.count(word) > _SAME_WORD:
+            return f"says {word!r} {reply.stems.count(word)} times"
+    return ""
+
+
+def _stuffing(scene: Scene) -> str:
+    areas = scene.topics.areas(scene.reply, scene.known)
+    related = len(scene.reply.content & scene.current)
+    if areas >= _AREAS and areas > related:
+        return f"touches {areas} unrelated areas: keyword stuffing"
+    return ""
+
+
+def _twin(scene: Scene) -> str:
+    reply = scene.reply
+    if len(reply.tokens) < 4:
+        return ""
+    own = reply.vocabulary
+    for past in scene.own:
+        both = len(own & past.vocabulary)
+        if both >= _TWIN * (len(own) + len(past.vocabulary) - both):
+            return "nearly an earlier reply of its own"
+        if len(reply.frame) >= 8 and reply.frame == past.frame and not own <= stems("greeting"):
+            return "an earlier reply with other words filled in"
+    return ""

@@ -1,0 +1,19 @@
+"""Suites that come with rlpa-bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rlpa_bench.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from rlpa_bench.interfaces import Suite
+
+
+@hookimpl
+def rlpa_bench_suites() -> Iterable[type[Suite]]:
+    from rlpa_bench_plugins.suites.aloe import AloeSuite
+    from rlpa_bench_plugins.suites.training import TrainingSuite
+
+    return [AloeSuite, TrainingSuite]

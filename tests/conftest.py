@@ -1,0 +1,24 @@
+"""Every test gets a cache of its own and an environment without keys."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.endswith("_API_KEY") or name.startswith(("RLPA_BENCH_", "OPENAI_")):
+            if name not in ("RLPA_BENCH_ALOE_SOURCE", "RLPA_BENCH_TEST_CACHE"):
+                monkeypatch.delenv(name)
+    monkeypatch.setenv("RLPA_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A run directory that does not exist yet."""
+    return tmp_path / "run"
