@@ -23,7 +23,7 @@ from rlpa_bench.contract import Contract
 from rlpa_bench.errors import UsageError
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.ontology._numbers import in_digits
-from rlpa_bench.ontology._phrases import fold, word_set, words
+from rlpa_bench.ontology._phrases import word_set, words
 from rlpa_bench.types import SLOTS, Item, Profile
 
 Line = Item | str | tuple[str, str] | Mapping[str, object]
@@ -175,7 +175,7 @@ def _distinct(items: Sequence[Item]) -> list[Item]:
 @lru_cache(65536)
 def _signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Content words in the singular, and numbers."""
-    parts = words(in_digits(fold(text)))
+    parts = words(in_digits(text))
     content = [word for word in parts if word not in _STOP] or parts or [text]
     numbers = frozenset(word for word in content if word.isdigit())
     return frozenset(_singular(word) for word in content if word not in numbers), numbers

@@ -15,7 +15,8 @@ from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rlpa_bench.ontology._phrases import Phrases, word_set
+from rlpa_bench.ontology._numbers import in_digits
+from rlpa_bench.ontology._phrases import Phrases, fold, word_set
 from rlpa_bench.ontology._values import (
     BESIDE,
     DENIED,
@@ -83,7 +84,9 @@ class Ontology:
     def _phrases(self) -> Phrases:
         phrases = Phrases()
         for value in self._values.values():
-            names = value.aliases if value.slot == "Age" else (value.label, *value.aliases)
+            names = set(map(fold, value.aliases))
+            if value.slot != "Age":
+                names |= {fold(value.label), *map(in_digits, (value.label, *value.aliases))}
             for kind, texts in (("named", names), ("cued", value.cues)):
                 for text in texts:
                     entry = phrases.entry(text)
@@ -119,11 +122,10 @@ class Ontology:
 
     def _longest(self, text: str, named: list[tuple[int, int, int, list[str]]]) -> tuple[Mention, ...]:
         kept: list[tuple[int, int, list[str]]] = []
+        taken = bytearray(len(text))
         for _, start, end, ids in sorted(named):
-            for other in kept:
-                if start < other[1] and other[0] < end:
-                    break
-            else:
+            if taken.find(1, start, end) < 0:
+                taken[start:end] = b"\1" * (end - start)
                 kept.append((start, end, ids))
         kept.sort()
         return tuple(Mention(self._values[key], s, e, text[s:e]) for s, e, ids in kept for key in ids)

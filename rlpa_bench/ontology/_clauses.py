@@ -35,6 +35,9 @@ _LEAD = (
     )
 )
 
+MAX_CHARS = 2000
+"""Characters of an item that are read; a profile line has about fifty."""
+
 _BULLET = re.compile(r"^(?:[\s\-*•·–—>]+|\(?\d{1,2}[.)]\s+)+")
 _EDGES = " \t\n*_\"'`“”‘’.,;:!"
 _SAID = (
@@ -54,8 +57,9 @@ AND = re.compile(r"\s+(and|&|or|nor|plus|as well as)\s+")
 
 
 def clean(text: str) -> str:
-    """NFKC, without bullets, emphasis, quotes and closing signs."""
-    return _BULLET.sub("", unicodedata.normalize("NFKC", text)).strip(_EDGES)
+    """NFKC, without bullets, emphasis, quotes, closing signs and more than one space; at most 2,000 characters."""
+    lines = (" ".join(line.split()) for line in unicodedata.normalize("NFKC", text[:MAX_CHARS]).splitlines())
+    return _BULLET.sub("", "\n".join(lines)).strip(_EDGES)
 
 
 def without_past(text: str) -> str:
@@ -104,6 +108,6 @@ def opening(parts: list[str]) -> list[str]:
 
 def plain(text: str) -> tuple[str, int]:
     """Free text in normal form, without introduction and denials, and its polarity."""
-    parts = words(in_digits(fold(text)))
+    parts = words(in_digits(text))
     rest = parts[len(opening(parts)) :] or parts
     return " ".join(word for word in rest if word not in NEGATORS) or " ".join(rest), parity(parts)

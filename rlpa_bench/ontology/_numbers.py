@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rlpa_bench.ontology._phrases import fold
+
 _UNITS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
     *(
@@ -59,11 +61,11 @@ def number_words(number: int) -> str:
 
 
 def in_digits(text: str) -> str:
-    """Lower-case text with number words below 100 as digits and units after a number in one spelling."""
+    """The text, folded, with number words below 100 as digits and units after a number in one spelling."""
 
     def digits(match: re.Match[str]) -> str:
         ten, one, other = match.groups()
         return str(_VALUE[other] if other else _VALUE[ten] + (_VALUE[one] if one else 0))
 
-    text = _THOUSANDS.sub("", _NUMBER.sub(digits, text))
+    text = _THOUSANDS.sub("", _NUMBER.sub(digits, fold(text)))
     return _UNIT_WORD.sub(lambda match: _UNIT.get(match[1], match[1]), _GLUED.sub(r"\1 ", text))

@@ -35,7 +35,7 @@ _KIN = word_set(
 _LONGEST = 5
 """Words that a part of a list may have, else commas and "and" belong to a sentence."""
 _DECADE = re.compile(rf"\b(?:(\d0)'?s|({'|'.join(DECADES.values())}))\b")
-_RANGE = re.compile(r"\b(\d{2})\s*(?:-|–|to|or)\s*(\d{2})\b")
+_RANGE = re.compile(r"\b(\d{2})\s*(?:-|–|to|or|and)\s*(\d{2})\b")
 _YEARS = re.compile(r"\b\d{1,3}\b")
 
 
@@ -112,16 +112,27 @@ class Reader:
         parts = split(separator, text)
         if len(parts) < 2 or self._find(text, slot):
             return whole
+        parts = list(self._joined(parts, slot))
         known = [self._find(part, slot) is not None for _, part in parts]
         short = all(len(words(part)) <= _LONGEST for _, part in parts)
         if all(known) or (slot not in EXCLUSIVE and (short or any(known))):
             return [(joiner, parts[0][1]), *parts[1:]]
         return whole
 
+    def _joined(self, parts: list[tuple[str, str]], slot: str) -> Iterator[tuple[str, str]]:
+        """The parts, with two or three in a row as one if they name a value together ("arts and crafts")."""
+        while parts:
+            for count in (3, 2, 1):
+                text = parts[0][1] + "".join(f" {joiner} {part}" for joiner, part in parts[1:count])
+                if count == 1 or (count <= len(parts) and self._find(text, slot)):
+                    yield parts[0][0], text
+                    parts = parts[count:]
+                    break
+
     def _atom(self, text: str, slot: str, sign: int) -> list[Item]:
         if exact := self._find(text, slot):
             return [self._item(exact[0], sign * exact[1])]
-        if inside := self._inside(text, slot) or self._inside(in_digits(fold(text)), slot):
+        if inside := self._inside(text, slot) or self._inside(in_digits(text), slot):
             return self._narrowest([self._item(key, sign * own) for key, own in inside])
         if slot in SLOTS and slot != "Family Background" and (exact := self._find(text, "")):
             return [self._item(exact[0], sign * exact[1])]
@@ -137,7 +148,7 @@ class Reader:
     def _find(self, text: str, slot: str) -> tuple[str, int] | None:
         """Id and polarity if the text is a name of a value, apart from words that introduce or deny."""
         parts = words(text)
-        for variant in (parts, words(in_digits(fold(text))), _other_number(parts)):
+        for variant in (parts, words(in_digits(text)), _other_number(parts)):
             for place in range(len(opening(variant)) + 1):
                 entry = self._entry(variant[place:])
                 for key in entry.named if entry else ():

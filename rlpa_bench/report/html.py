@@ -1,9 +1,142 @@
-"""report.html: placeholder until the page is written."""
+"""report.html: one file that needs no network, readable without JavaScript, faults first."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlpa_bench.interfaces import Record
+from rlpa_bench.report import overview
+from rlpa_bench.report.curves import STYLES, forest, mark, panels
+from rlpa_bench.report.dialogues import brief, named, opinions_of, turn_views
+from rlpa_bench.report.sample import Render, Shown, select
+from rlpa_bench.report.table import cell_text, headline, notes
+from rlpa_bench.transcripts import replacing
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from rlpa_bench.runs import Run
+
+BUDGET = 4_500_000
+"""Characters of HTML for all transcripts together, so that a page stays near 5 MB."""
 
 
-def write_html(run: object, path: Path) -> None:
-    path.write_text("")
+def write_html(run: Run, path: Path) -> None:
+    """Writes the page of a run, also of one that is under way; streams over its dialogues.
+
+    The page shows all dialogues if they fit into ``BUDGET``, otherwise those with faults first and an even sample.
+    """
+    env = _environment()
+    with replacing(path) as file:
+        for chunk in env.get_template("page.html").generate(_content(run, env)):
+            file.write(chunk.encode())
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    env = Environment(
+        loader=PackageLoader("rlpa_bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    env.filters |= {"named": named, "bold_value": _bold_value}
+    return env
+
+
+def _printable(value: Any) -> Any:
+    """HTML allows no control characters; models write them."""
+    return value.translate(_CONTROLS) if isinstance(value, str) else value
+
+
+_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"}
+
+
+def _bold_value(text: str) -> Any:
+    """A cell's text with the value set apart from its interval and counts."""
+    from markupsafe import Markup
+
+    value, _, rest = text.partition(" ")
+    return Markup("<b>{}</b> <small>{}</small>").format(value, rest) if rest else Markup("<b>{}</b>").format(value)
+
+
+def _content(run: Run, env: Environment) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    info, summary = run.info, run.summary
+    found = overview.outcomes(run)
+    groups = overview.groups(run)
+    played = [name for names in groups.values() for name in names if name in summary["rows"]]
+    short = headline(summary)
+    bars, axis = forest(summary, played, short[0]) if short else ([], "")
+    script = env.get_template("page.js").render()
+    return {
+        "run": info,
+        "name": run.path.resolve().name,
+        "sentences": list(overview.sentences(run, found)),
+        "notes": notes(run),
+        "revision": overview.revision(info),
+        "groups": groups,
+        "outcomes": found,
+        "summary": summary,
+        "short": short,
+        "cell_text": cell_text,
+        "bars": bars,
+        "axis": axis,
+        "missing": overview.missing(summary),
+        "panels": [(panel, list(panel.figures(summary, played))) for panel in panels(summary)],
+        "key": lambda i: Markup(f'<g class="s{i % STYLES}"><path class="line" d="M0 7H34"/>{mark(i, 17, 7)}</g>'),
+        "anchors": overview.anchors(info["plan"]["candidates"]),
+        "selections": select(run.records(), _renderer(run, env), len(info["candidates"]), BUDGET),
+        "command": overview.command(info["identity"]["config"]),
+        "terms": overview.terms(info),
+        "calls": overview.calls(info),
+        "cost": overview.cost(info),
+        "style": Markup(env.get_template("page.css").render()),
+        "script": Markup(script),
+        "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
+    }
+
+
+def _renderer(run: Run, env: Environment) -> Render:
+    from markupsafe import Markup
+
+    template, judges = env.get_template("dialogue.html"), run.judges
+    candidates, cases = overview.anchors(run.info["plan"]["candidates"]), overview.anchors(list(run.cases))
+
+    def render(record: Record, faults: list[str]) -> Shown:
+        dialogue = record.dialogue
+        anchor = f"d-{candidates[dialogue.candidate]}-{cases[dialogue.case]}-{dialogue.seed}"
+        body = template.render(
+            anchor=anchor,
+            record=record,
+            truth=list(_truth(record)),
+            turns=list(turn_views(record, judges)),
+            whole=list(opinions_of(record, None, judges)),
+        )
+        return Shown(anchor, dialogue.case, dialogue.seed, brief(record, judges), faults, Markup(body))
+
+    return render
+
+
+def _truth(record: Record) -> Iterator[tuple[str, str]]:
+    """The gold as it is in the end, each item with the turn in which it was told."""
+    gold, turns = record.case.gold, record.dialogue.turns
+    if gold is None or not turns:
+        return
+    known = all(turn.user.disclosed is not None for turn in turns)
+    told = {key: turn.index for turn in reversed(turns) for key in turn.user.disclosed or ()}
+    for item in gold.at(turns[-1].session, turns[-1].index).items:
+        if item.key in told:
+            yield named(item), f"told in turn {told[item.key]}"
+        else:
+            yield named(item), "a trait, shown in style" if item.is_trait else "never told" if known else "unknown"
+    for item in gold.superseded(turns[-1].session, turns[-1].index):
+        yield named(item), "held before, no longer"

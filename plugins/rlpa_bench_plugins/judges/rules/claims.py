@@ -74,12 +74,15 @@ class Claims:
                 found += self._values(f"my {match[1]}", 1)
             if sentence.question:
                 text = text.rpartition(",")[0] or _AS_A.sub(r"\1", text)
-            if not text or _HEDGE.search(text):
-                continue
-            for match in _OFF.finditer(text):
-                found += self._values(match[1], -1)
             found += self._stated(text)
+            found += self._denied(text)
         return tuple(dict.fromkeys(found))
+
+    def _denied(self, text: str) -> Iterator[Claim]:
+        if "n't" not in text and "not" not in text and "never" not in text and "hardly" not in text:
+            return
+        for match in _OFF.finditer(text):
+            yield from self._values(match[1], -1)
 
     def _stated(self, text: str) -> Iterator[Claim]:
         for match in _MARKER.finditer(text):
@@ -87,6 +90,9 @@ class Claims:
             stop = _STOP.search(rest)
             rest = rest[: stop.start()] if stop else rest
             clause = _TO_FIRST.sub(lambda found: _FIRST[found[0]], match[0] + rest)
+            before = text[: match.start() if match[0].startswith("as ") else match.end() + len(rest)]
+            if _HEDGE.search(before):
+                continue
             sign = -1 if _DISLIKE.search(match[0] + rest[:12]) else 1
             yield from self._values(clause, sign)
 

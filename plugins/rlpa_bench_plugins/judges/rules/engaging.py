@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from .relevant import POINTS
 from .scene import Finding, Scene
 from .text import Sentence
 from .words import lines, words
@@ -14,6 +15,7 @@ _QUESTIONS = 2
 _ECHO = 0.6
 _COPIED = 7
 _SAME = 0.7
+_ASKED = 4
 _OFFER = re.compile(
     r"\b(?:want me to|shall (?:i|we)|let me know|tell me|i(?:'d| would) (?:love|like) to (?:hear|know|see|try|join|read|taste)"
     r"|i could|we could|i can (?:send|share|show|bring|lend|look)|happy to|feel free|you (?:should|could|might) (?:try|come|look|join)"
@@ -23,7 +25,6 @@ _CLOSER = re.compile(
     r"how (?:can|may) i (?:help|assist)|anything else|does (?:that|this) help|what can i do for you|is there anything"
     r"|how may i|let me know if (?:you|i|there)|feel free to|any (?:other )?questions"
 )
-_POINTS = frozenset("it its it's that this them they those these there one ones same yours she he her his their she's he's".split())
 _TO_USER = frozenset("you your you're you've you'd yours yourself".split())
 _PRAISE = words("praise")
 _FLAT = re.compile(r"^(?:whatever|who cares|ok(?:ay)?|sure|fine|cool|nice|boring|so what|and)[\s.!?]*$|\b(?:who cares|so what|not interested|boring)\b")
@@ -124,7 +125,9 @@ def _fitting(scene: Scene) -> Sentence | None:
                 return sentence
             continue
         tokens = set(sentence.tokens)
-        tied = bool(sentence.content & scene.current) or bool(tokens & _POINTS and scene.drawn)
-        if tied or (_TO_USER & tokens and (sentence.content or _areas(sentence.text))):
+        at_hand = scene.related | scene.user.content
+        tied = not sentence.content.isdisjoint(at_hand) or bool(tokens & POINTS and scene.drawn)
+        topical = scene.drawn or not scene.usable or sentence.content or _areas(sentence.text)
+        if tied or (_TO_USER & tokens and len(sentence.tokens) >= _ASKED and topical):
             return sentence
     return None

@@ -37,6 +37,7 @@ class RulesJudge(Judge):
     deterministic = True
     other_gold = True
     reward = ("gate",)
+    alignment = "gate"
     parts: Mapping[str, Part] = {
         "naturalness": Part(help="plain sentences a person would write"),
         "relevance": Part(help="takes up what was said and draws on what is known"),

@@ -7,6 +7,11 @@ import re
 from .scene import Finding, Scene
 from .words import words
 
+POINTS = frozenset(
+    "it it's that that's this them they those these there one ones same yours she he her his their she's he's".split()
+)
+"""Words that point back to what was said."""
+
 _GREETING = words("greeting")
 _ANSWER = re.compile(
     r"\b(?:yes|yeah|yep|yup|no|nope|nah|sure|of course|absolutely|definitely|not (?:really|yet|at all|much)|both|neither"
@@ -43,8 +48,16 @@ def _takes_up(scene: Scene) -> bool:
     if scene.reply.content & scene.user.content:
         return True
     if scene.now:
-        return False
+        return _refers(scene)
     return len(scene.user.content) < _ASIDE or scene.drawn is not None
+
+
+def _refers(scene: Scene) -> bool:
+    """Points back with its first sentence, or speaks of the slot of what was told."""
+    first = scene.reply.sentences[0].tokens if scene.reply.sentences else ()
+    if not POINTS.isdisjoint(first):
+        return True
+    return any(not scene.topics.topic(item).slot.isdisjoint(scene.reply.grams) for item in scene.now)
 
 
 def _answers(scene: Scene) -> bool:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from rlpa_bench.types import Item, TurnSubject
 
-from .text import IDLE, Text, read
+from .text import Text, read
 from .topics import Topics
 from .words import words
 
@@ -72,17 +72,7 @@ class Scene:
         return not self.usable and (not self.user.content or bool(self.user.vocabulary & _GREETING))
 
     @cached_property
-    def known(self) -> frozenset[str]:
-        """The words of everything that lies on the table: topics of the disclosed facts and the user's own words."""
-        parts = [part for item in self.disclosed for part in self._words(item)]
-        return frozenset().union(self.user.grams, *parts)
-
-    @cached_property
-    def current(self) -> frozenset[str]:
-        """The words that belong to what is being talked about: disclosed facts, or else what the user said."""
-        parts = [part for item in self.disclosed for part in self._words(item)]
-        return frozenset().union(self.user.content, *parts) - IDLE
-
-    def _words(self, item: Item) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        topic = self.topics.topic(item)
-        return topic.strong, topic.weak, topic.slot
+    def related(self) -> frozenset[str]:
+        """The words of the reply that belong to disclosed facts."""
+        grams = self.reply.grams
+        return frozenset().union(*(self.topics.topic(item).every & grams for item in self.disclosed))

@@ -19,6 +19,7 @@ from .words import lines, stem, stems
 
 _SHARED = 12
 _NEEDED = 2
+_BROAD = ("Age", "Location")
 _FUNCTION = stems("function")
 _EMPTY = _FUNCTION | stems("praise") | stems("greeting")
 
@@ -32,9 +33,15 @@ class Topic:
     slot: frozenset[str]
     """Weak too, but shared by the whole slot."""
 
+    every: frozenset[str]
+    """All of them."""
+    broad: bool = False
+    """Whether the slot's words suffice, since its values have none of their own."""
+
     def weight(self, grams: frozenset[str]) -> int:
-        """Twice the strong words found, plus the weak ones."""
-        return 2 * len(self.strong & grams) + len(self.weak & grams) + len(self.slot & grams)
+        """Twice the strong words found, plus the weak ones; words of the slot count beside another only."""
+        own = 2 * len(self.strong & grams) + len(self.weak & grams)
+        return own + len(self.slot & grams) if own or self.broad else 0
 
     def touches(self, grams: frozenset[str]) -> bool:
         """Whether one word is found, of those that are not shared by the slot."""
@@ -59,6 +66,7 @@ class Topics:
     def __init__(self, ontology: Ontology) -> None:
         self.ontology = ontology
         self._fields = _fields()
+        self._kin = {line.split(" < ")[0]: line.split(" < ")[1].split() for line in lines("kin.txt")}
         self._cache: dict[tuple[str, str], Topic] = {}
         whole: dict[str, set[str]] = {}
         self._parts: dict[str, set[str]] = {}
@@ -119,6 +127,8 @@ class Topics:
         for id in ids:
             strong |= self._whole[id][0] | self._names[id]
             weak |= ((self._whole[id][1] | self._parts[id]) - IDLE) | self._fields.get(id, set())
+            for other in self._kin.get(id, ()):
+                weak |= (self._whole[other][0] | self._names[other]) - IDLE
             for child in self._children[id]:
                 strong |= self._names[child]
                 weak |= self._whole[child][0] - IDLE
@@ -128,7 +138,7 @@ class Topics:
                 parent = self.ontology.values[parent].parent
         strong -= IDLE
         weak -= strong | _EMPTY
-        return Topic(frozenset(strong), frozenset(weak), frozenset(slot - strong - weak))
+        return Topic(frozenset(strong), frozenset(weak), frozenset(slot - strong - weak), frozenset(strong | weak | slot), item.slot in _BROAD)
 
     def draws(self, text: Text, items: Iterable[Item], fresh: Iterable[Item] = ()) -> Item | None:
         """The first item that the text draws on; ``fresh`` ones, told just now, come first."""
@@ -161,7 +171,7 @@ def _fields() -> dict[str, set[str]]:
     fields: dict[str, set[str]] = defaultdict(set)
     for line in lines("themes.txt"):
         targets, _, words = line.partition("=")
-        found = {stem(part) for word in words.split() for part in word.split("-")} - _EMPTY
+        found = {stem(part) for word in words.split() for part in word.split("-")} - IDLE
         slots = ("Marital Status", "Family Background", "Educational Background")
         names = [targets.strip()] if targets.strip() in slots else targets.split()
         for name in names:

@@ -8,11 +8,13 @@ from hashlib import sha256
 from importlib.resources import files
 
 _ENDINGS = ("ing", "ed")
+_SHORT = re.compile(r"[^aeiou]*[aeiouy][^aeiouwxy]")
+"""One syllable with one vowel: hik, plan; whether an e follows makes another word of it."""
 
 
 @lru_cache(32768)
 def stem(word: str) -> str:
-    """A crude stem, equal for the inflected forms of an English word: hiking, hikes, hiked -> hik."""
+    """A crude stem, equal for the inflected forms of an English word: hiking, hikes, hiked -> hike."""
     word = word.split("'", 1)[0]
     if len(word) < 4 or not word.isalpha():
         return word
@@ -25,8 +27,10 @@ def stem(word: str) -> str:
             word = word[: -len(ending)]
             if word[-1] == word[-2] and word[-1] not in "sl":
                 word = word[:-1]
+            elif _SHORT.fullmatch(word):
+                word += "e"
             break
-    if len(word) > 3 and word[-1] == "e":
+    if len(word) > 3 and word[-1] == "e" and not _SHORT.fullmatch(word[:-1]):
         word = word[:-1]
     return word[:-1] + "i" if word[-1] == "y" else word
 

@@ -30,7 +30,7 @@ def faults(reading: Reading, turns: Sequence[Turn], memory: Memory, short: bool)
     memory.streak = memory.streak + 1 if reading.only_questions else 0
     found = {
         "repeat": _repeats(reading, turns),
-        "echo": _echoes(reading, last.user.text),
+        "echo": _echoes(reading, last.response, last.user.text),
         "flattery": reading.flattery,
         "interrogation": reading.questions >= MANY_QUESTIONS or memory.streak >= MANY_QUESTIONS,
         "too_long": short and len(reading.words) > WORDY,
@@ -51,7 +51,9 @@ def _repeats(reading: Reading, turns: Sequence[Turn]) -> bool:
     return len(now) > 4 and len(now & before) >= 0.85 * len(now | before)
 
 
-def _echoes(reading: Reading, said: str) -> bool:
+def _echoes(reading: Reading, reply: str, said: str) -> bool:
+    if reply.strip() == said and not reading.greeting:
+        return True
     theirs = said.lower().replace("’", "'")
     words = [word for word in reading.words if len(word) > 2]
     if len(words) < 3:

@@ -79,6 +79,7 @@ class AgendaSimulator(Simulator):
             facts=profile.facts,
             known=frozenset(state.disclosed or ()),
             recent=last.user.disclosed or (),
+            said=_said(state),
             memory=memory,
             turn=state.turn,
             draws=draws,
@@ -125,12 +126,15 @@ class AgendaSimulator(Simulator):
         draws: Draws,
         ends: str = "",
     ) -> Utterance:
-        past = [turn.user.text for turn in state.turns]
         tags = wording.tags(style, memory.trust)
-        words = wording.Wording(wording.load(state.case.templates), tags, draws, past)
+        words = wording.Wording(wording.load(state.case.templates), tags, draws, _said(state))
         text = " ".join([words.say(part.act, part.item, part.slot) for part in parts])
         stated = dict.fromkeys(part.item.key for part in parts if part.item and part.act not in _OVER)
         return Utterance(text, tuple(stated), ends, memory.write())
+
+
+def _said(state: State) -> str:
+    return "\n".join([turn.user.text for turn in state.turns])
 
 
 def _announce(state: State, planner: Planner) -> None:
@@ -160,8 +164,7 @@ def _chat(planner: Planner, topic: Item | None, curious: float) -> None:
     acts = {part.act for part in parts}
     react = "ack" if topic is None else "react"
     if not parts:
-        told_more = topic is not None and draws.random() < 0.3
-        if topic is not None and told_more:
+        if topic is not None and planner.unused(topic) and draws.random() < 0.3:
             planner.state("remention", topic)
         else:
             planner.act(react)

@@ -41,6 +41,8 @@ class Reading:
     """Sentences that ask something about the user."""
     asked: list[str] = field(default_factory=list)
     """Slots asked about, in order of place."""
+    details: set[str] = field(default_factory=set)
+    """Those of them that are asked about in depth: how long, why, what the best of it is."""
     open: bool = False
     """Whether it asks for anything the user likes to tell."""
     follows: bool = False
@@ -126,6 +128,8 @@ class Understanding:
             return
         if self._is["follow"](sentence):
             reading.follows = True
+        if self._is["detail"](sentence):
+            reading.details.update(slots)
         reading.questions += 1
         reading.asked += [slot for slot in slots if slot not in reading.asked]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -97,11 +97,11 @@ class Templates:
 class Wording:
     """Words the parts of one utterance, avoiding what the user said before."""
 
-    def __init__(self, templates: Templates, tags: frozenset[str], draws: Draws, past: Iterable[str]) -> None:
+    def __init__(self, templates: Templates, tags: frozenset[str], draws: Draws, past: str) -> None:
         self._templates = templates
         self._tags = tags
         self._draws = draws
-        self._past = "\n".join(past)
+        self._past = past
 
     def say(self, act: str, item: Item | None = None, slot: str = "") -> str:
         """One or two sentences for an act, about an item or a slot."""
@@ -120,10 +120,6 @@ class Wording:
         fresh = [sentence for sentence in item.say if sentence not in self._past]
         sentence = self._draws.choice(fresh or item.say)
         return sentence if sentence[-1:] in ".!?" else f"{sentence}."
-
-    def unused(self, item: Item) -> bool:
-        """Whether the item has a sentence left that was not said yet."""
-        return any(sentence not in self._past for sentence in item.say)
 
     def _pick(self, act: str) -> str:
         tagged, common = self._templates.pool(act, self._tags)

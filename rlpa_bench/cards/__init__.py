@@ -1,0 +1,1 @@
+"""Cards: what an instrument of measurement does, measured before it measures others."""

@@ -1,0 +1,100 @@
+"""Which dialogues a page shows: all if they fit, otherwise those with faults first, then an even sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+
+from rlpa_bench.interfaces import Record
+from rlpa_bench.report.dialogues import faults
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A dialogue with its finished HTML."""
+
+    anchor: str
+    case: str
+    seed: int
+    brief: str
+    faults: list[str]
+    body: str
+
+
+Render = Callable[[Record, list[str]], Shown]
+"""Makes the HTML of a dialogue with the given faults."""
+
+
+@dataclass
+class EvenSample:
+    """Every n-th of a stream, where n doubles whenever what is kept outgrows its budget (in characters)."""
+
+    budget: int
+    kept: list[Shown] = field(default_factory=list)
+    seen: int = 0
+    _step: int = 1
+
+    def offer(self, make: Callable[[], Shown]) -> None:
+        if self.seen % self._step == 0:
+            self.kept.append(make())
+            self.fit(self.budget)
+        self.seen += 1
+
+    @property
+    def size(self) -> int:
+        return sum(len(shown.body) for shown in self.kept)
+
+    def fit(self, budget: int) -> None:
+        """Thins out evenly until the budget holds; the first always stays."""
+        while self.size > budget and len(self.kept) > 1:
+            self.kept = self.kept[::2]
+            self._step *= 2
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The dialogues of one candidate that are shown, and of how many."""
+
+    candidate: str
+    shown: list[Shown]
+    total: int
+    faulty: int
+    faulty_shown: int
+
+    @property
+    def words(self) -> str:
+        """Which dialogues these are, in one sentence."""
+        if len(self.shown) == self.total:
+            order = ", those with faults first" if 0 < self.faulty < self.total else ""
+            return f"All {self.total} dialogues are shown{order}." if self.total > 1 else "One dialogue, shown."
+        which = "all" if self.faulty_shown == self.faulty else f"{self.faulty_shown} (an even sample)"
+        first = f"{which} of the {self.faulty} with faults first, then " if self.faulty else ""
+        rest = f"{first}an even sample of the others" if self.faulty < self.total else "an even sample"
+        return f"{len(self.shown)} of {self.total} dialogues are shown: {rest}. dialogues.jsonl holds all."
+
+
+def select(records: Iterable[Record], render: Render, candidates: int, budget: int) -> Iterator[Selection]:
+    """One selection per candidate that has dialogues, one at a time; room that one leaves goes to the next.
+
+    Args:
+        candidates: how many candidates the records are of, at most.
+        budget: characters of HTML for all candidates together.
+    """
+    left, waiting = budget, candidates
+    for candidate, group in groupby(records, key=lambda record: record.dialogue.candidate):
+        selection = _select(candidate, group, render, left // max(1, waiting))
+        left -= sum(len(shown.body) for shown in selection.shown)
+        waiting -= 1
+        yield selection
+
+
+def _select(candidate: str, records: Iterable[Record], render: Render, budget: int) -> Selection:
+    bad, good = EvenSample(budget), EvenSample(budget)
+    for record in records:
+        found = faults(record)
+        (bad if found else good).offer(partial(render, record, found))
+    bad.fit(max(budget // 2, budget - good.size))
+    good.fit(budget - bad.size)
+    return Selection(candidate, bad.kept + good.kept, bad.seen + good.seen, bad.seen, len(bad.kept))
