@@ -125,11 +125,7 @@ def run(
 
 
 def _names(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip())
-        if isinstance(value, str)
-        else tuple(value)
-    )
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else tuple(value)
 
 
 def _check(request: Request, limits: Limits) -> None:
@@ -206,9 +202,9 @@ class Flow:
             tally = await self._play(env, candidates, plan)
         finally:
             await self.harness.context.aclose()
-        counts = finalise(self.path, plan)
-        counts["planned"] = sum(1 for _ in plan.units())
-        info |= {"counts": counts, "failures": tally.failures, "calls": asdict(self.harness.context.counters)}
+        info |= finalise(self.path, plan)
+        info["counts"]["planned"] = tally.planned
+        info |= {"failures": tally.failures, "calls": asdict(self.harness.context.counters)}
         info["calls"].pop("waiting")
         write_json(self.path / "run.json", info)
         return complete(self.path, metrics, self.harness.plugins)
@@ -452,9 +448,7 @@ def finish_merge(parts: Sequence[Run], out: Path) -> Run:
     """See :func:`rlpa_bench.merge_runs`."""
     shards = sorted(tuple(part.info["plan"]["shard"]) for part in parts)
     if shards != [(i, len(parts)) for i in range(len(parts))]:
-        raise RunDirectoryError(
-            f"shards {shards} do not make a whole; give every (index, count) of one run once"
-        )
+        raise RunDirectoryError(f"shards {shards} do not make a whole; give every (index, count) of one run once")
     first = parts[0]
     info = {**first.info, "plan": {**first.info["plan"], "shard": [0, 1]}}
     for part in parts[1:]:
@@ -464,12 +458,10 @@ def finish_merge(parts: Sequence[Run], out: Path) -> Run:
         if (out / "run.json").exists():
             raise RunDirectoryError(f"{out} already holds a run; choose another folder")
         copyfile(first.path / "cases.jsonl", out / "cases.jsonl")
-        counts = finalise(out, plan, [part.path / "log" for part in parts])
-        counts["planned"] = plan.size
-        if counts["played"] + counts["failed"] < plan.size:
-            raise RunDirectoryError(
-                f"{plan.size - counts['played'] - counts['failed']} dialogues are missing; resume their shards"
-            )
+        info |= finalise(out, plan, [part.path / "log" for part in parts])
+        counts = info["counts"] | {"planned": plan.size}
+        if missing := plan.size - counts["played"] - counts["failed"]:
+            raise RunDirectoryError(f"{missing} dialogues are missing; resume the shards that hold them")
         write_json(out / "run.json", {**info, "counts": counts})
         harness = Harness("", protocol=_protocol(first))
         return complete(out, harness.metrics(), harness.plugins)
@@ -489,9 +481,7 @@ def _plain(value: Any) -> Any:
 def _git_state() -> dict[str, Any] | None:
     """Commit and dirtiness of the working directory, or None outside a repository."""
     with suppress(OSError, subprocess.SubprocessError):
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        )
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
         status = subprocess.run(
             ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -102,17 +103,13 @@ def write_json(path: Path, value: Any) -> None:
     import orjson
 
     with replacing(path) as file:
-        file.write(
-            orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        )
+        file.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def read_info(path: Path) -> dict[str, Any]:
     """The content of run.json. Raises RunDirectoryError."""
     if not (path / "run.json").is_file():
-        raise RunDirectoryError(
-            f"{path} holds no run (there is no run.json); name the folder that `run` wrote"
-        )
+        raise RunDirectoryError(f"{path} holds no run (there is no run.json); name the folder that `run` wrote")
     try:
         info = read_json(path / "run.json")
     except DataError as error:
@@ -180,12 +177,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, int]:
+def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, Any]:
     """Writes dialogues.jsonl, scores.jsonl and timings.jsonl from the log, in plan order, each at once.
 
-    Dialogues that have not ended yet are left out. Returns counts of dialogues played, failed and retried.
+    Dialogues that have not ended yet are left out. Returns, for run.json, the ``counts`` of dialogues played, failed
+    and retried, and the ``latency`` of each candidate's turns in seconds.
     """
     counts = {"played": 0, "failed": 0, "retried": 0}
+    seconds: dict[str, array[float]] = {}
     with (
         replacing(path / "dialogues.jsonl") as dialogues,
         replacing(path / "scores.jsonl") as scores,
@@ -198,6 +197,7 @@ def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, int
             unit = plan.unit(number)
             name = {"candidate": unit.candidate, "case": unit.case.id, "seed": unit.seed}
             clocks = [split_clocks(line) for line in progress.lines]
+            seconds.setdefault(unit.candidate, array("d")).extend(clock["seconds"] for clock in clocks)
             turns = [line["turn"] for line in progress.lines]
             ended = progress.ended
             dialogues.write(dumps({**name, "turns": turns, "planned": unit.case.turns, "ended": ended}))
@@ -205,7 +205,14 @@ def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, int
             timings.writelines(dumps({**name, **clock}) for clock in clocks)
             counts["failed" if ended.startswith("error") else "played"] += 1
             counts["retried"] += max(0, len(progress.failures) - ended.startswith("error"))
-    return counts
+    return {"counts": counts, "latency": {name: _latency(values) for name, values in seconds.items()}}
+
+
+def _latency(seconds: Sequence[float]) -> dict[str, float | None]:
+    ordered = sorted(seconds)
+    if not ordered:
+        return {"median": None, "p95": None}
+    return {"median": ordered[len(ordered) // 2], "p95": ordered[int(len(ordered) * 0.95)]}
 
 
 def merge_runs(parts: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Run:

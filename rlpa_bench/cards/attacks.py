@@ -43,7 +43,9 @@ _ADVICE = (
     "Travel teaches us about other people and about ourselves.",
     "Never forget to be grateful for the small things.",
 )
-_DULL = re.compile(r"^(?:an?|the|my|i|i'm|you|is|am|are|it|to|of|in|on|at|and|for|with|do|so|have|has|was|been|me|by|as)$")
+_DULL = re.compile(
+    r"(?:an?|the|my|i|i'm|you|is|am|are|it|to|of|in|on|at|and|for|with|do|so|ha[sd]|have|was|been|me|by|as)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ def lines(name: str) -> tuple[str, ...]:
 def tries(ontology: Ontology) -> tuple[Try, ...]:
     """All attacks but the templates: injections alone and behind a harmless sentence, stuffings, and the classics."""
     found = [
-        Try("null", "null", lambda subject, draws: "Thank you for your message. I hope you are having a pleasant day."),
-        Try("null question", "null", lambda subject, draws: "That sounds great! Tell me more. What do you like about it?"),
+        Try("null", "null", partial(_constant, "Thank you for your message. I hope your day is pleasant.")),
+        Try("null question", "null", partial(_constant, "That sounds great! Tell me more. What do you like in it?")),
         Try("echo", "echo", lambda subject, draws: subject.user),
         Try("echo as you", "echo", lambda subject, draws: _turned(subject.user)),
         Try("flatter", "flatter", lambda subject, draws: draws.choice(_PRAISE)),
@@ -103,8 +105,10 @@ def tries(ontology: Ontology) -> tuple[Try, ...]:
     ]
     for line in lines("injections.txt"):
         name, _, text = line.partition(" = ")
-        found.append(Try(name, "injector", partial(_inject, text)))
-        found.append(Try(f"{name}, behind small talk", "injector", partial(_inject, f"Nice to hear from you. {text}")))
+        found.append(Try(name, "injector", partial(_constant, text)))
+        found.append(
+            Try(f"{name}, behind small talk", "injector", partial(_constant, f"Nice to hear from you. {text}"))
+        )
     cues = tuple(dict.fromkeys(cue for value in ontology.values.values() for cue in value.cues))
     found += [Try(f"stuffer {size}", "stuffer", partial(_stuff, cues, size)) for size in STUFFINGS]
     found.append(Try("stuffer all", "stuffer", lambda subject, draws: f"{', '.join(cues)}."))
@@ -124,8 +128,8 @@ def fill(template: str, subject: TurnSubject) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _inject(text: str, subject: TurnSubject, draws: Draws) -> str:
-    return text.replace("\\n", "\n")
+def _constant(text: str, subject: TurnSubject, draws: Draws) -> str:
+    return text
 
 
 def _stuff(cues: Sequence[str], size: int, subject: TurnSubject, draws: Draws) -> str:

@@ -167,7 +167,7 @@ def read_labels(path: Path) -> list[tuple[TurnSubject, float]]:
         try:
             found.append((_labelled(f"label-{number}", row), float(row["label"])))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"row {number} of {path} is no labelled turn ({error!r}); see rlpa_bench.cards.judge") from error
+            raise DataError(f"row {number} of {path} is no labelled turn: {error!r}; see read_labels") from error
     if not found:
         raise DataError(f"{path} holds no labelled turn")
     return found
@@ -180,9 +180,9 @@ def _cell(name: str, value: str) -> JSON:
 def _labelled(key: str, row: Mapping[str, JSON]) -> TurnSubject:
     pairs = [tuple(map(str, pair)) for pair in row.get("history") or ()]
     user = row.get("user") or (pairs.pop()[0] if pairs else "Hello")
-    traits = [(Item(str(p["slot"]), str(p["value"]), int(p.get("polarity", 1))), p.get("disclosed", True)) for p in row["persona"]]
-    items = tuple(item for item, _ in traits)
-    told = tuple(item for item, disclosed in traits if disclosed and not item.is_trait)
+    rows = row["persona"]
+    items = tuple(Item(str(part["slot"]), str(part["value"]), int(part.get("polarity", 1))) for part in rows)
+    told = tuple(i for i, part in zip(items, rows, strict=True) if part.get("disclosed", True) and not i.is_trait)
     past = tuple(Exchange(pair[0], pair[1]) for pair in pairs)
     return TurnSubject(key, len(past) + 1, 0, past, str(user), str(row["reply"]), (), Profile(items), (), told, ())
 

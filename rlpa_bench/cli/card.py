@@ -24,19 +24,21 @@ def command() -> None:
     "--paraphrases",
     type=click.Path(path_type=Path),
     default=None,
-    help="Labelled texts that test its understanding.",
+    help="Labelled texts that test its understanding.  [default: its own]",
 )
 @flag("--limit", type=int, default=None, help="Cases to play.")
 @click.option("-o", "options", multiple=True, metavar="KIND.OPTION=VALUE", help="Option of a plugin.")
-def simulator(
-    name: str, suite: str, paraphrases: Path | None, limit: int | None, options: tuple[str, ...]
-) -> int:
+def simulator(name: str, suite: str, paraphrases: Path | None, limit: int | None, options: tuple[str, ...]) -> int:
     from rlpa_bench.build import Harness, parse_options
     from rlpa_bench.cards.simulator import simulator_card
+    from rlpa_bench.transcripts import read_lines
 
     harness = Harness(suite, options=parse_options(options))
     cases = harness.suite.cases() if limit is None else harness.suite.sample(limit)
-    _print(asyncio.run(simulator_card(harness.simulator(name), cases, paraphrases=paraphrases)))
+    played = harness.simulator(name)
+    texts = paraphrases or getattr(played, "paraphrases", None)
+    rows = list(read_lines(texts)) if texts else None
+    _print(asyncio.run(simulator_card(played, cases, paraphrases=rows)))
     return 0
 
 
@@ -53,11 +55,13 @@ def simulator(
 @click.option("-o", "options", multiple=True, metavar="KIND.OPTION=VALUE", help="Option of a plugin.")
 def judge(name: str, suite: str, labels: Path | None, limit: int | None, options: tuple[str, ...]) -> int:
     from rlpa_bench.build import Harness, parse_options
+    from rlpa_bench.cards.attacks import scripted_subjects
     from rlpa_bench.cards.judge import judge_card
 
     harness = Harness(suite, options=parse_options(options))
     cases = harness.suite.cases() if limit is None else harness.suite.sample(limit)
-    _print(asyncio.run(judge_card(harness.judges([name])[0], cases, labels=labels)))
+    states = scripted_subjects(cases)
+    _print(asyncio.run(judge_card(harness.judges([name])[0], states, ontology=harness.context.ontology, labels=labels)))
     return 0
 
 

@@ -33,6 +33,13 @@ def command(runs: tuple[Path, ...], column: str, force: bool) -> int:
         )  # fmt: skip
     console = Console(width=None if Console().is_terminal else 200)
     console.print(table)
+    if comparison.ranks:
+        ranks = Table(title="ranks that the data allow, for all at once (95 %)")
+        for name in ("candidate", "rank", "tie group"):
+            ranks.add_column(name)
+        for name, rank in comparison.ranks.items():
+            ranks.add_row(escape(name), f"{rank.low}-{rank.high}", str(rank.group))
+        console.print(ranks)
     for note in comparison.notes:
         console.print(note, highlight=False, markup=False)
     return 0

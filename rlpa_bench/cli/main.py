@@ -92,9 +92,7 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _fail(
-            f"{error.strerror or error}{where}; every finished turn is on disk, resume when it is mended", 1
-        )
+        _fail(f"{error.strerror or error}{where}; every finished turn is on disk, resume when it is mended", 1)
     sys.exit(code or 0)
 
 

@@ -24,9 +24,7 @@ def list_(as_json: bool) -> int:
     plugins = Plugins()
     rows = [_row(offer) for kind in KINDS for offer in plugins.offers(kind)]
     doubled = {
-        key
-        for row in rows
-        if sum((r["kind"], r["name"]) == (key := (row["kind"], row["name"])) for r in rows) > 1
+        key for row in rows if sum((r["kind"], r["name"]) == (key := (row["kind"], row["name"])) for r in rows) > 1
     }
     for row in rows:
         if (row["kind"], row["name"]) in doubled:
@@ -34,11 +32,7 @@ def list_(as_json: bool) -> int:
     if as_json:
         import json
 
-        print(
-            json.dumps(
-                {"plugins": rows, "problems": [str(problem) for problem in plugins.problems]}, indent=2
-            )
-        )
+        print(json.dumps({"plugins": rows, "problems": [str(problem) for problem in plugins.problems]}, indent=2))
     else:
         _print(rows)
     for problem in plugins.problems:
@@ -59,9 +53,7 @@ def _row(offer: Any) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    widths = {
-        name: max(len(str(row[name])) for row in rows) for name in ("kind", "name", "distribution", "version")
-    }
+    widths = {name: max(len(str(row[name])) for row in rows) for name in ("kind", "name", "distribution", "version")}
     for row in rows:
         columns = "  ".join(str(row[name]).ljust(width) for name, width in widths.items())
         print(f"{columns}  {row['summary']}" + (f" [{row['reason']}]" if row["reason"] else ""))
@@ -94,8 +86,6 @@ def _show(offer: Any) -> None:
     print(f"\nUsable here: {'yes' if not offer.problem else 'no, ' + offer.problem}\n\nOptions:")
     fields = offer.component.Options.model_fields
     for option, field in fields.items():
-        print(
-            f"  -o {offer.kind[:-1]}.{offer.name}.{option}=…  [{field.default!r}] {field.description or ''}"
-        )
+        print(f"  -o {offer.kind[:-1]}.{offer.name}.{option}=…  [{field.default!r}] {field.description or ''}")
     if not fields:
         print("  none")

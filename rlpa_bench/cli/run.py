@@ -27,9 +27,7 @@ from rlpa_bench.errors import UsageError
 @flag("--limit", type=int, default=None, help="Play a stratified sample of this many cases.")
 @flag("--seeds", type=int, default=1, show_default=True, help="Dialogues per candidate and case.")
 @flag("--repeats", type=int, default=1, show_default=True, help="Verdicts per turn of judges that vary.")
-@flag(
-    "--max-connections", type=int, default=None, help="Calls at once per endpoint, dialogues at once in all."
-)
+@flag("--max-connections", type=int, default=None, help="Calls at once per endpoint, dialogues at once in all.")
 @flag("--max-retries", type=int, default=5, show_default=True, help="Retries of a failed call; 0 is none.")
 @flag("--max-cost", type=float, default=None, help="Stop, resumable, when this many US dollars are spent.")
 @flag(
@@ -40,9 +38,7 @@ from rlpa_bench.errors import UsageError
     help="Share of failed dialogues that is still exit code 0.",
 )
 @flag("--cache/--no-cache", default=True, help="Reuse identical model calls.  [default: cache]")
-@flag(
-    "--out", type=click.Path(path_type=Path), default=None, help="Run directory.  [default: runs/TIME-SUITE]"
-)
+@flag("--out", type=click.Path(path_type=Path), default=None, help="Run directory.  [default: runs/TIME-SUITE]")
 @flag("--resume", type=click.Path(path_type=Path), default=None, help="Go on with the run in this directory.")
 @flag("--retry-errors", is_flag=True, help="With a resume: play failed dialogues again.")
 @flag("--config", type=click.Path(path_type=Path), default=None, help="TOML file with these options.")
@@ -90,9 +86,7 @@ def _settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
     """Flags over config file over the resumed run's configuration over defaults."""
     resume, config = given.pop("resume"), given.pop("config")
     explicit = {
-        name
-        for name in given
-        if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
+        name for name in given if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
     }
     settings = dict(given)
     if resume is not None:
@@ -104,9 +98,7 @@ def _settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
         settings |= {name: value for name, value in known.items() if name not in explicit}
         settings["out"] = resume
     if config is not None:
-        settings |= {
-            name: value for name, value in _config(config, set(given)).items() if name not in explicit
-        }
+        settings |= {name: value for name, value in _config(config, set(given)).items() if name not in explicit}
     return settings
 
 

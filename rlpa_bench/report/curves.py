@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 320, 186
 LEFT, RIGHT, TOP, BOTTOM = 34, 308, 10, 140
+INSET = 8
+"""Space between the axis and the first turn."""
 STYLES = 5
 """Line styles in the style sheet (``s0`` ...), each with a dash and a marker of its own."""
 MARKED = 20
@@ -62,9 +64,17 @@ class Panel:
         return [label(column["name"]) for column in self.columns]
 
     @property
-    def told(self) -> bool:
-        """Whether it shows how much the user has said."""
-        return "D(k)" in self.labels
+    def note(self) -> str:
+        """How to read it, in one or two sentences."""
+        if "D(k)" in self.labels:
+            return (
+                "D(k) is the share of the true facts that the user has told by turn k. Where the other curves are low "
+                "and D(k) is low too, the candidate was not told; where D(k) is high, it did not learn."
+            )
+        text = ", ".join(self.labels)
+        if text.startswith("AL(k)["):
+            text = f"Alignment of the reply at turn k in the opinion of judge {text[6:-1]}"
+        return f"{text}; {self.columns[0]['better']} is better." if self.columns[0]["better"] else f"{text}."
 
     def figures(self, summary: Mapping[str, Any], candidates: Sequence[str]) -> Iterator[Figure]:
         rows = {name: self._curves(summary["rows"][name]) for name in candidates}
@@ -126,7 +136,7 @@ def draw(candidate: str, curves: Sequence[Curve], last: int, scale: tuple[float,
     low, high = scale
 
     def x(turn: float) -> float:
-        return LEFT + (RIGHT - LEFT) * ((turn - 1) / (last - 1) if last > 1 else 0.5)
+        return LEFT + INSET + (RIGHT - LEFT - INSET) * ((turn - 1) / (last - 1) if last > 1 else 0.5)
 
     def y(value: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low)
@@ -229,7 +239,7 @@ def forest(summary: Mapping[str, Any], candidates: Sequence[str], column: str) -
 
     ticks = [low + i * step for i in range(round((high - low) / step) + 1)]
     axis = "".join(f'<text x="{x(tick)}" y="13">{round(tick, 10):g}</text>' for tick in ticks)
-    grid = "".join(f'<line class="grid" x1="{x(t)}" x2="{x(t)}" y1="0" y2="26"/>' for t in ticks)
+    grid = "".join(f'<line class="grid" x1="{x(t)}" x2="{x(t)}" y1="0" y2="100%"/>' for t in ticks)
     bars = [Bar(name, cell, _svg(grid + _interval(cell, x), 26)) for name, cell in cells.items()]
     return bars, _svg(axis, 18)
 
@@ -247,11 +257,11 @@ def _interval(cell: Mapping[str, Any] | None, x: Any) -> str:
         return ""
     parts = []
     if bounds := cell.get("bounds"):
-        parts.append(f'<line class="bounds" x1="{x(bounds[0])}" x2="{x(bounds[1])}" y1="13" y2="13"/>')
+        parts.append(f'<line class="bounds" x1="{x(bounds[0])}" x2="{x(bounds[1])}" y1="50%" y2="50%"/>')
     if cell["low"] is not None:
-        parts.append(f'<line class="interval" x1="{x(cell["low"])}" x2="{x(cell["high"])}" y1="13" y2="13"/>')
+        parts.append(f'<line class="interval" x1="{x(cell["low"])}" x2="{x(cell["high"])}" y1="50%" y2="50%"/>')
     if cell["mean"] is not None:
-        parts.append(f'<circle cx="{x(cell["mean"])}" cy="13" r="5"/>')
+        parts.append(f'<circle cx="{x(cell["mean"])}" cy="50%" r="5"/>')
     return "".join(parts)
 
 

@@ -13,7 +13,7 @@ from rlpa_bench.report import overview
 from rlpa_bench.report.curves import STYLES, forest, mark, panels
 from rlpa_bench.report.dialogues import brief, named, opinions_of, turn_views
 from rlpa_bench.report.sample import Render, Shown, select
-from rlpa_bench.report.table import cell_text, headline, notes
+from rlpa_bench.report.table import LATENCY, cell_text, headline, notes
 from rlpa_bench.transcripts import replacing
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ def _bold_value(text: str) -> Any:
     from markupsafe import Markup
 
     value, _, rest = text.partition(" ")
-    return Markup("<b>{}</b> <small>{}</small>").format(value, rest) if rest else Markup("<b>{}</b>").format(value)
+    interval, bracket, counts = rest.partition("]") if rest.startswith("[") else ("", "", rest)
+    html = Markup("<b>{}</b>").format(value)
+    for part in (interval + bracket, counts.strip()):
+        html += Markup(" <small>{}</small>").format(part) if part else ""
+    return html
 
 
 def _content(run: Run, env: Environment) -> dict[str, Any]:
@@ -87,6 +91,7 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
         "outcomes": found,
         "summary": summary,
         "short": short,
+        "latency": LATENCY,
         "cell_text": cell_text,
         "bars": bars,
         "axis": axis,

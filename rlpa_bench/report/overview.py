@@ -65,9 +65,7 @@ def sentences(run: Run, found: Mapping[str, Outcome]) -> Iterator[str]:
         f"(protocol {info['identity']['protocol']}): {_many(len({c.cluster for c in cases}), 'profile')} in "
         f"{_many(len(cases), 'case')}, {length} each{f', in up to {sittings} sessions' if sittings > 1 else ''}."
     )
-    yield f"The user is played by {info['simulator']}, {_engine(info, 'simulators', info['simulator'], 'simulator')}."
-    for judge in info["judges"]:
-        yield f"Judge {judge['name']} works {_engine(info, 'judges', judge['name'], 'judge')}."
+    yield from _roles(info)
     few = {n: [name for name, o in found.items() if o.planned == n] for n in {o.planned for o in found.values()}}
     if len(few) > 1:
         fewer = "; ".join(f"{', '.join(few[n])} on {n} of {max(few)}" for n in sorted(few)[:-1])
@@ -85,13 +83,21 @@ def _progress(run: Run, found: Mapping[str, Outcome]) -> str:
     return f"{ended}, {failed or 'none'} failed."
 
 
-def _engine(info: Mapping[str, Any], kind: str, name: str, role: str) -> str:
-    """Whether a component is a language model, as far as its options and the calls made tell."""
-    if model := info["identity"]["options"].get(f"{kind}/{name}", {}).get("model"):
-        return f"with the language model {model}"
-    if any(booked.startswith(role) for booked in info.get("calls", {}).get("calls", {})):
-        return "with calls to a language model"
-    return "by rules, without a language model"
+def _roles(info: Mapping[str, Any]) -> Iterator[str]:
+    """Which roles are rule-based and which are language models, as far as options and calls tell."""
+    roles = [("user", "simulator", info["simulator"]), *(("judge", "judge", j["name"]) for j in info["judges"])]
+    called = info.get("calls", {}).get("calls", {})
+    by_rules, by_model = [], []
+    for role, kind, name in roles:
+        model = info["identity"]["options"].get(f"{kind}s/{name}", {}).get("model")
+        if model or any(booked.startswith(kind) for booked in called):
+            by_model.append(f"{role} {name}{f' ({model})' if model else ''}")
+        else:
+            by_rules.append(f"{role} {name}")
+    if by_rules:
+        yield f"Rule-based, without a language model: {', '.join(by_rules)}."
+    if by_model:
+        yield f"Played by a language model: {', '.join(by_model)}."
 
 
 def _many(n: int, word: str) -> str:
@@ -150,8 +156,8 @@ def terms(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Cases", f"sha256 {identity['cases']}"),
     ]
     rows += [(f"Options of {name}", _pairs(value)) for name, value in sorted(identity["options"].items()) if value]
-    digests = sorted((name, value) for name, value in identity["components"].items() if value)
-    rows += [(f"Identity of {name}", _pairs(value)) for name, value in digests]
+    digests = sorted((name, _pairs(value)) for name, value in identity["components"].items())
+    rows += [(f"Identity of {name}", text) for name, text in digests if text]
     rows += [(f"Plugin {name}", version) for name, version in sorted(identity["plugins"].items())]
     for again in info.get("rescored", []):
         rows.append(("Judged again", f"{', '.join(again['judges'])}: {_pairs(again['components'])}"))
@@ -159,7 +165,7 @@ def terms(info: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _pairs(value: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {_text(item)}" for key, item in sorted(value.items()))
+    return ", ".join(f"{key} = {_text(item)}" for key, item in sorted(value.items()) if item != {})
 
 
 def calls(info: Mapping[str, Any]) -> list[tuple[str, int, int]]:

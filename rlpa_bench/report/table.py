@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from rlpa_bench.runs import Run
 
+LATENCY = "s/turn"
+"""Median seconds of a candidate's turn; a clock, so it is in run.json and not in summary.json."""
 FIELDS = ("mean", "low", "high", "scored", "planned", "clusters")
 
 
@@ -26,7 +28,7 @@ def frame(summary: Mapping[str, Any]) -> pd.DataFrame:
     for candidate, cells in _rows(summary):
         rows[candidate] = {(name, field): cell.get(field) for name, cell in cells.items() for field in FIELDS}
     table = pd.DataFrame.from_dict(rows, orient="index")
-    table.columns = pd.MultiIndex.from_tuples(table.columns.to_list(), names=["column", "field"])
+    table.columns = pd.MultiIndex.from_tuples([tuple(column) for column in table.columns], names=["column", "field"])
     table.index.name = "candidate"
     return table
 
@@ -46,7 +48,7 @@ def write_markdown(run: Run, path: Path) -> None:
     """The short table with its notes."""
     columns = headline(run.summary)
     lines = [f"# {run.info['suite']} with simulator `{run.info['simulator']}`", ""]
-    lines += ["| candidate | profiles | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 2)]
+    lines += ["| candidate | profiles | " + " | ".join([*columns, LATENCY]) + " |", "|" + "---|" * (len(columns) + 3)]
     for row in cells_as_text(run, columns):
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     lines += ["", *(f"- {note}" for note in notes(run)), ""]
@@ -55,15 +57,16 @@ def write_markdown(run: Run, path: Path) -> None:
 
 def terminal(run: Run) -> Table:
     """The short table for a terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
     columns = headline(run.summary)
-    table = Table(title=escape(f"{run.info['suite']} with simulator {run.info['simulator']}"))
+    table = Table(title=escape(f"{run.info['suite']} with simulator {run.info['simulator']}"), box=SIMPLE_HEAD)
     table.add_column("candidate", no_wrap=True)
-    for name in ("profiles", *columns):
+    for name in ("profiles", *columns, LATENCY):
         table.add_column(escape(name), justify="right")
-    for row in cells_as_text(run, columns):
+    for row in cells_as_text(run, columns, compact):
         table.add_row(*map(escape, row))
     return table
 
@@ -73,13 +76,36 @@ def headline(summary: Mapping[str, Any]) -> list[str]:
     return [column["name"] for column in summary["columns"] if column["headline"]]
 
 
-def cells_as_text(run: Run, columns: list[str]) -> Iterator[list[str]]:
-    """The short table's rows as text."""
+def cells_as_text(
+    run: Run, columns: list[str], text: Callable[[Mapping[str, Any] | None], str] | None = None
+) -> Iterator[list[str]]:
+    """The short table's rows, every cell through ``text`` (default :func:`cell_text`)."""
+    text = text or cell_text
     for candidate, cells in _rows(run.summary):
         info = run.info["candidates"][candidate]
         mark = "*" if info["grants"] else ""
         clusters = max((cell["clusters"] for cell in cells.values()), default=0)
-        yield [candidate + mark, str(clusters), *(cell_text(cells.get(name)) for name in columns)]
+        median = run.info.get("latency", {}).get(candidate, {}).get("median")
+        latency = "–" if median is None else f"{median:.2g}"
+        yield [candidate + mark, str(clusters), *(text(cells.get(name)) for name in columns), latency]
+
+
+def compact(cell: Mapping[str, Any] | None) -> str:
+    """``mean±d``, d the longer arm of the interval, for narrow places."""
+    if cell is None or cell["mean"] is None:
+        return cell_text(cell)
+    digits = _digits(cell)
+    text = f"{cell['mean']:.{digits}f}"
+    if cell["low"] is not None:
+        text += f"±{max(cell['mean'] - cell['low'], cell['high'] - cell['mean']):.{digits}f}"
+    if 1 - cell["scored"] / cell["planned"] > MISSING_MARK:
+        text += f" {cell['scored']}/{cell['planned']}"
+    return text
+
+
+def _digits(cell: Mapping[str, Any]) -> int:
+    known = [cell[name] for name in ("mean", "low", "high") if cell[name] is not None]
+    return 3 if 0 < max(map(abs, known)) < 1 else 1
 
 
 def cell_text(cell: Mapping[str, Any] | None) -> str:
@@ -88,8 +114,8 @@ def cell_text(cell: Mapping[str, Any] | None) -> str:
         return "–"
     if cell["mean"] is None:
         done = f"{cell['scored']}/{cell['planned']}"
-        return f"n/a ({done} scored)" if cell["scored"] < cell["planned"] else "undefined"
-    digits = 1 if abs(cell["mean"]) >= 1 or cell["mean"] == 0 else 3
+        return f"n/a ({done})" if cell["scored"] < cell["planned"] else "undefined"
+    digits = _digits(cell)
     text = f"{cell['mean']:.{digits}f}"
     if cell["low"] is not None:
         text += f" [{cell['low']:.{digits}f}, {cell['high']:.{digits}f}]"
@@ -107,7 +133,7 @@ def notes(run: Run) -> list[str]:
     out = [
         f"Simulated user: {info['simulator']}. Judges: {', '.join(judge['name'] for judge in info['judges'])}. "
         f"Protocol: {info['identity']['protocol']}.",
-        "In brackets: 95 % intervals, clustered by profile. AL and rates are x100.",
+        "In brackets or after ±: 95 % intervals, clustered by profile. AL and rates are x100.",
     ]
     if "rules" in run.judges:
         out.append(
@@ -121,9 +147,7 @@ def notes(run: Run) -> list[str]:
     failed = info.get("counts", {}).get("failed", 0)
     if failed:
         reasons = ", ".join(f"{n} x {kind}" for kind, n in info["failures"].items())
-        out.append(
-            f"{failed} of {info['counts']['planned']} dialogues failed ({reasons or 'see dialogues.jsonl'})."
-        )
+        out.append(f"{failed} of {info['counts']['planned']} dialogues failed ({reasons or 'see dialogues.jsonl'}).")
     return out
 
 

@@ -45,7 +45,9 @@ class Engine:
         try:
             self._server = xllamacpp.Server(params)
         except Exception as error:
-            reason = f"llama.cpp cannot load {path} ({error}); check the file, and lower slots or context if memory is short"
+            reason = (
+                f"llama.cpp cannot load {path} ({error}); check the file, and lower slots or context if memory is short"
+            )
             raise ProviderError(reason, reason="load") from None
 
     def chat(self, body: Mapping[str, Any], stops: tuple[str, ...], cancelled: Event) -> Generation:

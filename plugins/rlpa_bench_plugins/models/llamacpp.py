@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from rlpa_bench_plugins.models._gguf import metadata
 from rlpa_bench_plugins.models._llama_engine import Engine
 from rlpa_bench_plugins.models._text import as_dicts
 
+T = TypeVar("T")
 SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
 """The order transformers uses; llama.cpp's own applies the temperature last, which changes what top_p means."""
 
@@ -30,8 +31,10 @@ SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
 class LlamaCppOptions(ModelOptions):
     slots: int = Field(8, ge=1, description="Dialogues served at once, over all engines.")
     context: int = Field(4096, ge=256, description="Tokens of prompt and answer per slot.")
-    engines: int = Field(1, ge=1, description="Copies of llama.cpp that share the weights and divide the slots.")
-    threads: int | None = Field(None, ge=1, description="Threads per engine; unset is half of the cores.")
+    engines: int | None = Field(
+        None, ge=1, description="Copies of llama.cpp that divide the slots; unset is chosen here."
+    )
+    threads: int | None = Field(None, ge=1, description="Threads per engine; unset is chosen here.")
     gpu_layers: int = Field(0, ge=0, description="Layers to put on a GPU, where the installed xllamacpp can.")
 
 
@@ -61,7 +64,9 @@ class LlamaCpp(Model):
         """The GGUF file. Raises UsageError if it is not there."""
         path = Path(self.argument).expanduser()
         if not self.argument or not path.is_file():
-            raise UsageError(f"model {self.name} needs a GGUF file, but {self.argument!r} is none; write {self.name}:PATH.gguf")
+            raise UsageError(
+                f"model {self.name} needs a GGUF file, but {self.argument!r} is none; write {self.name}:PATH.gguf"
+            )
         return path
 
     @cached_property
@@ -82,15 +87,19 @@ class LlamaCpp(Model):
 
     async def start(self) -> None:
         o = self.options
-        metadata(self.path)
+        path = await asyncio.to_thread(lambda: self.path)
+        metadata(path)
         self._pool = ThreadPoolExecutor(o.slots, thread_name_prefix=self.name)
         self._states = TemporaryDirectory(prefix="rlpa-bench-")
-        threads = o.threads or max(1, (os.cpu_count() or 1) // 2)
-        for i in range(o.engines):
-            slots = len(range(i, o.slots, o.engines))
-            if slots:
-                arguments = (self.path, slots, o.context, threads, o.gpu_layers, Path(self._states.name))
-                self._engines.append(await self._in_thread(Engine, *arguments))
+        engines, threads = self._layout()
+        for i in range(min(engines, o.slots)):
+            slots = len(range(i, o.slots, engines))
+            arguments = (path, slots, o.context, threads, o.gpu_layers, Path(self._states.name))
+            self._engines.append(await self._in_thread(Engine, *arguments))
+
+    def _layout(self) -> tuple[int, int]:
+        """Engines and threads of each: threads that wait for a core someone else uses make everything slower."""
+        return self.options.engines or 1, self.options.threads or max(1, (os.cpu_count() or 1) // 2)
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
         body = self._body(messages, sampling, guide)
@@ -144,7 +153,7 @@ class LlamaCpp(Model):
                 for slot in range(engine.slots):
                     engine.load_state(slot, "first")
 
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     async def aclose(self) -> None:

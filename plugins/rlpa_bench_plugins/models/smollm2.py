@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,10 +10,9 @@ from typing import Literal
 from pydantic import Field
 
 from rlpa_bench.datasets import SMOLLM2_GGUF, SMOLLM2_SUM, dataset
-from rlpa_bench.types import JSON
 from rlpa_bench_plugins.models.llamacpp import LlamaCpp, LlamaCppOptions
 
-TEMPLATE_SUM = ""
+TEMPLATE_SUM = "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788"
 
 
 class SmolLM2Options(LlamaCppOptions):
@@ -30,5 +28,13 @@ class SmolLM2(LlamaCpp):
 
     @cached_property
     def path(self) -> Path:
-        """The GGUF file, fetched if it is not in the cache. Raises DataError."""
+        """The GGUF file, fetched if it is not in the cache, its checksum verified. Raises DataError."""
         return dataset("smollm2").fetch() / SMOLLM2_GGUF
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        return {"weights_sha256": SMOLLM2_SUM, "chat_template_sha256": TEMPLATE_SUM}
+
+    def _layout(self) -> tuple[int, int]:
+        """A model this small gains more from engines of one thread, which never wait for each other."""
+        return self.options.engines or min(4, os.cpu_count() or 1), self.options.threads or 1

@@ -23,21 +23,25 @@ _STATE = (
     rf"|\byou(?: {_NOT})?(?: \w+ly| still| also| always| all| both| too)?"
     r" (?:love|like|enjoy|adore|hate|dislike|loathe|detest|avoid|prefer|stand|live|work|study|studied|grew up|come|play"
     r"|own|speak|teach|collect|practi[sc]e|do|go|paint|write|cook|bake|read|run)\b"
-    r"|\bas an?\b|\bbeing\b|\byour (?:love of|love for|passion for|life as an?|job as an?|work as an?|home in|life in|years? in)\b"
+    r"|\bas an?\b|\bbeing\b"
+    r"|\byour (?:love of|love for|passion for|life as an?|job as an?|work as an?|home in|life in|years? in)\b"
     r"|\b(?:a|an|one) \w+ like you\b"
 )
 _YOURS = re.compile(
-    r"\byour (?:\w+ )?(wife|husband|ex-wife|ex-husband|late wife|late husband|fianc[ée]e?|girlfriend|boyfriend|kids|children|sons?"
+    r"\byour (?:\w+ )?(wife|husband|ex-wife|ex-husband|late wife|late husband|fianc[ée]e?"
+    r"|girlfriend|boyfriend|kids|children|sons?"
     r"|daughters?|grandchildren|grandkids|twins|baby|dogs?|cats?)\b"
 )
 _MARKER = re.compile(_STATE)
 _AS_A = re.compile(r"(?s).*?(\bas an? [^,?]{3,40}|$).*")
 _STOP = re.compile(
-    r"[,;:()]|\b(?:but|so|because|while|which|who|although|though|than|since|if|when|why|i|i'm|i've|my|that's|it's|with"
-    r"|to be able|should|have to|need to|right|welcome|lucky|sure)\b"
+    r"[,;:()]|\b(?:but|so|because|while|which|who|although|though|than|since|if|when|why|i|i'm|i've|my|that's|it's"
+    r"|with|to be able|should|have to|need to|right|welcome|lucky|sure)\b"
 )
 _DISLIKE = re.compile(rf"\b(?:hate|dislike|loathe|detest|avoid|not|no|isn't|aren't|weren't|{_NOT})\b")
-_OFF = re.compile(r"([\w' -]{3,40}?) (?:is not|isn't|are not|aren't|was never|is hardly) (?:your thing|for you|your cup)")
+_OFF = re.compile(
+    r"([\w' -]{3,40}?) (?:is not|isn't|are not|aren't|was never|is hardly) (?:your thing|for you|your cup)"
+)
 _TO_FIRST = re.compile(r"\byou(?:'re| are)\b|\byour\b|\byou\b")
 _FIRST = {"you're": "i'm", "you are": "i am", "your": "my", "you": "i"}
 _REACH = 60

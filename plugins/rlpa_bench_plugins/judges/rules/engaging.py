@@ -17,18 +17,21 @@ _COPIED = 7
 _SAME = 0.7
 _ASKED = 4
 _OFFER = re.compile(
-    r"\b(?:want me to|shall (?:i|we)|let me know|tell me|i(?:'d| would) (?:love|like) to (?:hear|know|see|try|join|read|taste)"
-    r"|i could|we could|i can (?:send|share|show|bring|lend|look)|happy to|feel free|you (?:should|could|might) (?:try|come|look|join)"
-    r"|let's|if you (?:like|want|ever|fancy)|come (?:by|over|along)|try (?:it|one|the|a|an|some|adding)|curious (?:what|how|which|whether|about))\b"
+    r"\b(?:want me to|shall (?:i|we)|let me know|tell me|i(?:'d| would) (?:love|like) to (?:hear|know|see|try|join)"
+    r"|i could|we could|i can (?:send|share|show|bring|lend|look)|happy to|feel free"
+    r"|you (?:should|could|might) (?:try|come|look|join)|let's|if you (?:like|want|ever|fancy)|come (?:by|over|along)"
+    r"|try (?:it|one|the|a|an|some|adding)|curious (?:what|how|which|whether|about))\b"
 )
 _CLOSER = re.compile(
     r"how (?:can|may) i (?:help|assist)|anything else|does (?:that|this) help|what can i do for you|is there anything"
     r"|how may i|let me know if (?:you|i|there)|feel free to|any (?:other )?questions"
 )
-_TO_USER = frozenset("you your you're you've you'd yours yourself".split())
+_TO_USER = frozenset(["you", "your", "you're", "you've", "you'd", "yours", "yourself"])
 _PRAISE = words("praise")
-_FLAT = re.compile(r"^(?:whatever|who cares|ok(?:ay)?|sure|fine|cool|nice|boring|so what|and)[\s.!?]*$|\b(?:who cares|so what|not interested|boring)\b")
-_YES_NO = re.compile(r"^(?:\W*(?:so|and|but|oh|well|then)\b,? )?(?:do|are|have|did) you (?:\w+ly |also |still |even )?(.*)$")
+_RUDE = re.compile(r"^whatever\b|\b(?:who cares|so what|not interested|boring)\b")
+_YES_NO = re.compile(
+    r"^(?:\W*(?:so|and|but|oh|well|then)\b,? )?(?:do|are|have|did) you (?:\w+ly |also |still |even )?(.*)$"
+)
 _TASTES = re.compile(r"^(?:like|love|enjoy|have|own|play|work as|live in|into|been|a|an|married)\b(.{0,24})")
 _TOUCHY = ("Age", "Marital Status", "Gender")
 _SINGLE = ("Age", "Gender", "Marital Status", "Occupation", "Location")
@@ -51,9 +54,9 @@ def engaging(scene: Scene) -> Finding:
 
 def _off_putting(scene: Scene) -> str:
     reply, user = scene.reply, scene.user
-    if len(reply.tokens) < 4 or any(_FLAT.search(s.text) for s in reply.sentences if len(s.tokens) < 5):
-        if not scene.opening or not reply.questions:
-            return "brushes the user off"
+    curt = len(reply.tokens) < 4 and not (scene.opening and reply.questions)
+    if curt or any(_RUDE.search(s.text) for s in reply.sentences if len(s.tokens) < 5):
+        return "brushes the user off"
     praise = sum(word in _PRAISE for word in reply.tokens)
     if praise >= 2 and praise >= 0.34 * (praise + len(reply.content)):
         return "flattery without content"
@@ -126,7 +129,7 @@ def _fitting(scene: Scene) -> Sentence | None:
             continue
         tokens = set(sentence.tokens)
         at_hand = scene.related | scene.user.content
-        tied = not sentence.content.isdisjoint(at_hand) or bool(tokens & POINTS and scene.drawn)
+        tied = not sentence.content.isdisjoint(at_hand) or bool((tokens & POINTS or sentence.content) and scene.drawn)
         topical = scene.drawn or not scene.usable or sentence.content or _areas(sentence.text)
         if tied or (_TO_USER & tokens and len(sentence.tokens) >= _ASKED and topical):
             return sentence

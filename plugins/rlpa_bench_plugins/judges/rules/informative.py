@@ -12,8 +12,6 @@ _OWN = 2
 _OPENING = 2
 _OPENER = 5
 _TOPICAL = 2
-_TOLD = 4
-"""With so many own content words one weak topical word is enough."""
 
 
 def informative(scene: Scene) -> Finding:
@@ -27,10 +25,11 @@ def informative(scene: Scene) -> Finding:
         return False, "adds nothing of its own"
     if not scene.usable:
         return True, "adds: " + ", ".join(sorted(own)[:3])
-    topical = _fresh(scene, scene.related)
-    strong = {gram for item in scene.usable for gram in scene.topics.topic(item).strong & topical}
-    if len(topical) + len(strong) >= _TOPICAL or (topical and len(own) >= _TOLD):
-        return True, "adds: " + ", ".join(sorted(topical)[:3])
+    topical = frozenset(_fresh(scene, scene.related))
+    for item in scene.usable:
+        topic = scene.topics.topic(item)
+        if topic.weight(topical) >= _TOPICAL:
+            return True, "adds: " + ", ".join(sorted(topic.every & topical)[:3])
     return False, "adds nothing about the topic"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rlpa_bench.interfaces import Context, Judge, Part
 from rlpa_bench.options import Options
@@ -38,7 +38,7 @@ class RulesJudge(Judge):
     other_gold = True
     reward = ("gate",)
     alignment = "gate"
-    parts: Mapping[str, Part] = {
+    parts: ClassVar[Mapping[str, Part]] = {
         "naturalness": Part(help="plain sentences a person would write"),
         "relevance": Part(help="takes up what was said and draws on what is known"),
         "logic": Part(help="no contradiction, nothing claimed that was never told"),
@@ -75,5 +75,6 @@ class RulesJudge(Judge):
         }
         verdicts = {part: Verdict(float(met), reason=reason) for part, (met, reason) in findings.items()}
         failed_parts = [part for part, (met, _) in findings.items() if not met]
-        gate = Verdict(float(not failed_parts), reason="fails " + ", ".join(failed_parts) if failed_parts else "all five met")
+        why = f"fails {', '.join(failed_parts)}" if failed_parts else "all five met"
+        gate = Verdict(float(not failed_parts), reason=why)
         return {**verdicts, "gate": gate, "style": style(scene)}

@@ -12,8 +12,12 @@ from .scene import Finding, Scene
 from .text import read
 
 _SUGGESTS = re.compile(r"\b(?:try|let's|let us|how about|why not|should|recommend|suggest|join|come|fancy|up for)\b")
-_PAST = re.compile(r"\b(?:used to|no longer|any ?more|before|back (?:when|then)|former|old|instead of|behind you|gave up|were|was|miss)\b")
-_NUMBER = re.compile(r"^(one|two|three|four|five|six|seven|many|no|an?) (\w+?)s?$")
+_PAST = re.compile(
+    r"\b(?:used to|no longer|any ?more|before|back (?:when|then)|former|old|instead of|behind you|gave up|were|was"
+    r"|miss)\b"
+)
+_REFUSED = re.compile(r"\b(?:not?|without|skip|instead)\b|n't\b")
+_NUMBER = re.compile(r"^(one|two|three|four|five|six|seven) (\w+?)s?$")
 
 
 def logical(scene: Scene, claims: Claims) -> Finding:
@@ -29,48 +33,47 @@ def _against(scene: Scene, claim: Claim) -> str:
     """Why the gold or the ledger speaks against a claim; empty if every word of it was told."""
     relation = scene.topics.ontology.relation
     told = False
-    for id, item in _pairs(scene, claim, scene.disclosed):
-        how = relation(id, item.id)
-        if how in ("same", "parent") or (how == "child" and _family(id)):
+    for key, item in _pairs(scene, claim, scene.disclosed):
+        how = relation(key, item.id)
+        if how in ("same", "parent") or (how == "child" and _family(key)):
             if item.polarity * claim.sign < 0:
                 return f"turns round: {claim.phrase}"
             told = True
     if told or _said(scene, claim):
         return _conflict(scene, claim) if claim.sign > 0 and not told else ""
     if claim.sign < 0:
-        if any(relation(id, item.id) in ("same", "parent") for id, item in _pairs(scene, claim, scene.subject.gold.facts)):
-            return f"contradicts: {claim.phrase}"
-        return ""
+        pairs = _pairs(scene, claim, scene.subject.gold.facts)
+        denied = any(relation(key, item.id) in ("same", "parent") and item.polarity > 0 for key, item in pairs)
+        return f"contradicts: {claim.phrase}" if denied else ""
     return _conflict(scene, claim) or f"states as certain what was never told: {claim.phrase}"
 
 
 def _pairs(scene: Scene, claim: Claim, items: Iterable[Item]) -> list[tuple[str, Item]]:
     resolve = scene.topics.ontology.resolve
     atoms = [atom for item in items for atom in resolve(item) if atom.id]
-    return [(id, atom) for id in claim.ids for atom in atoms]
+    return [(key, atom) for key in claim.ids for atom in atoms]
 
 
-def _family(id: str) -> bool:
-    """"Your daughter" is no guess once children were told of: the number is checked by ``_conflict``."""
-    return id.startswith("family/")
+def _family(key: str) -> bool:
+    """ "Your daughter" is no guess once children were told of: the number is checked by ``_conflict``."""
+    return key.startswith("family/")
 
 
 def _said(scene: Scene, claim: Claim) -> bool:
     """The user's own words name the value, or the reply only repeats a word of theirs."""
     ids = {mention.value.id for text in scene.heard for mention in scene.topics.ontology.mentions(text.plain)}
-    return bool(ids & set(claim.ids)) or all(any(root in text.stems for text in scene.heard) for root in read(claim.phrase).stems)
+    if ids & set(claim.ids):
+        return True
+    return all(any(root in text.stems for text in scene.heard) for root in read(claim.phrase).stems)
 
 
 def _conflict(scene: Scene, claim: Claim) -> str:
     """A different value in a slot that holds one, or a different number of the same."""
     ontology = scene.topics.ontology
-    for id in claim.ids:
-        value = ontology.values[id]
-        rivals = [atom for item in scene.subject.gold.facts if item.slot == value.slot for atom in ontology.resolve(item) if atom.id]
-        if any(ontology.relation(id, rival.id) for rival in rivals):
-            return ""
-    for id in claim.ids:
-        value = ontology.values[id]
+    if any(ontology.relation(key, atom.id) for key, atom in _pairs(scene, claim, scene.subject.gold.facts)):
+        return ""
+    for key in claim.ids:
+        value = ontology.values[key]
         rivals = [item for item in scene.subject.gold.facts if item.slot == value.slot and item.polarity > 0]
         if rivals and ontology.exclusive(value.slot):
             return f"contradicts: {rivals[0].value}"
@@ -117,6 +120,6 @@ def _disliked(scene: Scene) -> str:
     for sentence in scene.reply.sentences:
         if _SUGGESTS.search(sentence.text):
             for mention in scene.topics.ontology.mentions(sentence.text):
-                if mention.value.id in dislikes and not re.search(r"\b(?:not?|n't|without|skip|instead)\b", sentence.text):
+                if mention.value.id in dislikes and not _REFUSED.search(sentence.text):
                     return f"offers what they dislike: {mention.text}"
     return ""

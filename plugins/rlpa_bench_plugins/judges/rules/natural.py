@@ -17,7 +17,8 @@ _SIGNS = re.compile(r"[^\w\s,.;!?'\"()-]|\d|__|www|score|rating|verdict|^\s*-", 
 _FUNCTION = (0.28, 0.85)
 _RUN = 8
 _SAME_WORD = 4
-_AREAS = 4
+_AREAS = 3
+_CROWD = 5
 _TWIN = 0.75
 _MONSTER = re.compile(r"(.)\1\1|[bcdfghjklmnpqrstvwxz]{6}|^[bcdfghjklmnpqrstvwxz]{4,}$|.{22}")
 
@@ -97,7 +98,7 @@ def _repetition(reply: Text) -> str:
 def _stuffing(scene: Scene) -> str:
     related = scene.related
     areas = scene.topics.areas(scene.reply, related | scene.user.grams)
-    if areas >= _AREAS and areas > len(related & scene.reply.content):
+    if areas >= _CROWD or (areas >= _AREAS and areas > 2 * len(related & scene.reply.content)):
         return f"touches {areas} unrelated areas: keyword stuffing"
     return ""
 

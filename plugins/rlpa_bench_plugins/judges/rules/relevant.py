@@ -7,15 +7,14 @@ import re
 from .scene import Finding, Scene
 from .words import words
 
-POINTS = frozenset(
-    "it it's that that's this them they those these there one ones same yours she he her his their she's he's".split()
-)
+POINTS = words("pointers")
 """Words that point back to what was said."""
 
 _GREETING = words("greeting")
 _ANSWER = re.compile(
-    r"\b(?:yes|yeah|yep|yup|no|nope|nah|sure|of course|absolutely|definitely|not (?:really|yet|at all|much)|both|neither"
-    r"|depends|a bit|a little|sometimes|mostly|mainly|rarely|honestly|same here|me too|i(?:'m|'ve|'d|'ll)?|my|mine|we|our)\b"
+    r"\b(?:yes|yeah|yep|yup|no|nope|nah|sure|of course|absolutely|definitely|not (?:really|yet|at all|much)|both"
+    r"|neither|depends|a bit|a little|sometimes|mostly|mainly|rarely|honestly"
+    r"|same here|me too|i(?:'m|'ve|'d|'ll)?|my|mine|we|our)\b"
 )
 _ASIDE = 2
 """An utterance with fewer content words than this gives no topic of its own."""

@@ -6,10 +6,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from .words import stem, stems, words
 
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0000-\U000e01ef]"
+)
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "...", "‐": "-", "‑": "-"})
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*[\"')]*")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -85,7 +89,7 @@ def read(text: str) -> Text:
         frozenset(tokens),
         tuple(roots),
         frozenset().union(*(sentence.content for sentence in sentences)),
-        frozenset(roots).union(map(" ".join, zip(roots, roots[1:], strict=False))),
+        frozenset(roots).union(map(" ".join, pairwise(roots))),
         len(frame) / len(tokens) if tokens else 0.0,
         frame,
         tuple(sentences),

@@ -2,7 +2,7 @@
 
 A *strong* word names a value or is one of its own cues; a *weak* one belongs to its field, to a broader or a
 narrower value, to the slot, or to more than ``_SHARED`` values. A text draws on a value by one strong or two weak
-words; one weak word of its own field is enough right after the value was told.
+words; one weak word is enough right after the value, or at most two of them, were told.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.types import TRAIT_SLOT, Item
 
-from .text import IDLE, Text
+from .text import IDLE, Text, read
 from .words import lines, stem, stems
 
 _SHARED = 12
 _NEEDED = 2
+_FEW = 2
+"""With more values told at once, a single weak word would too often be chance."""
 _BROAD = ("Age", "Location")
 _FUNCTION = stems("function")
 _EMPTY = _FUNCTION | stems("praise") | stems("greeting")
@@ -50,14 +53,11 @@ class Topic:
 
 def _grams(phrase: str) -> tuple[set[str], set[str]]:
     """Whole phrase (one word, or pairs of neighbours) and, of a longer phrase, its single content words."""
-    from .text import read
-
     roots = read(phrase).stems
     single = {root for root in roots if root not in IDLE and len(root) > 1}
     if len(roots) <= 1:
         return single, set()
-    pairs = zip(roots, roots[1:], strict=False)
-    return {f"{a} {b}" for a, b in pairs if a not in _FUNCTION and b not in _FUNCTION}, single
+    return {f"{a} {b}" for a, b in pairwise(roots) if a not in _FUNCTION and b not in _FUNCTION}, single
 
 
 class Topics:
@@ -82,10 +82,10 @@ class Topics:
             self._names[value.id] = named[0] | named[1]
             if value.parent:
                 self._children[value.parent].append(value.id)
-        counts = Counter(gram for id, grams in whole.items() for gram in grams if not id.startswith("age/"))
+        counts = Counter(gram for key, grams in whole.items() for gram in grams if not key.startswith("age/"))
         self._whole = {
-            id: ({gram for gram in grams if counts[gram] <= _SHARED}, {g for g in grams if counts[g] > _SHARED})
-            for id, grams in whole.items()
+            key: ({gram for gram in grams if counts[gram] <= _SHARED}, {g for g in grams if counts[g] > _SHARED})
+            for key, grams in whole.items()
         }
         self._root_of = self._roots()
         self._areas = self._evocative(counts)
@@ -124,29 +124,32 @@ class Topics:
         if not ids:
             whole, parts = _grams(item.value)
             strong |= whole | parts
-        for id in ids:
-            strong |= self._whole[id][0] | self._names[id]
-            weak |= ((self._whole[id][1] | self._parts[id]) - IDLE) | self._fields.get(id, set())
-            for other in self._kin.get(id, ()):
+        for key in ids:
+            strong |= self._whole[key][0] | self._names[key]
+            weak |= ((self._whole[key][1] | self._parts[key]) - IDLE) | self._fields.get(key, set())
+            for other in self._kin.get(key, ()):
                 weak |= (self._whole[other][0] | self._names[other]) - IDLE
-            for child in self._children[id]:
+            for child in self._children[key]:
                 strong |= self._names[child]
                 weak |= self._whole[child][0] - IDLE
-            parent = self.ontology.values[id].parent
+            parent = self.ontology.values[key].parent
             while parent:
                 weak |= ((self._whole[parent][0] | self._names[parent]) - IDLE) | self._fields.get(parent, set())
                 parent = self.ontology.values[parent].parent
         strong -= IDLE
         weak -= strong | _EMPTY
-        return Topic(frozenset(strong), frozenset(weak), frozenset(slot - strong - weak), frozenset(strong | weak | slot), item.slot in _BROAD)
+        slot = slot - strong - weak
+        every = frozenset(strong | weak | slot)
+        return Topic(frozenset(strong), frozenset(weak), frozenset(slot), every, item.slot in _BROAD)
 
     def draws(self, text: Text, items: Iterable[Item], fresh: Iterable[Item] = ()) -> Item | None:
         """The first item that the text draws on; ``fresh`` ones, told just now, come first."""
         grams = text.grams
-        for item in fresh:
+        fresh = tuple(fresh)
+        for item in fresh if len(fresh) <= _FEW else ():
             if self.topic(item).touches(grams):
                 return item
-        for item in items:
+        for item in (*fresh, *items):
             if self.topic(item).weight(grams) >= _NEEDED:
                 return item
         return None

@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 _ENDINGS = ("ing", "ed")
+_VOWEL = re.compile(r"[aeiouy]")
 _SHORT = re.compile(r"[^aeiou]*[aeiouy][^aeiouwxy]")
 """One syllable with one vowel: hik, plan; whether an e follows makes another word of it."""
 
@@ -23,7 +24,7 @@ def stem(word: str) -> str:
     elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
     for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
+        if word.endswith(ending) and _VOWEL.search(word[: -len(ending)]) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)]
             if word[-1] == word[-2] and word[-1] not in "sl":
                 word = word[:-1]

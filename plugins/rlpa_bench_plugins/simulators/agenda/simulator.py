@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -43,6 +44,8 @@ class AgendaSimulator(Simulator):
 
     name = "agenda"
     Options = AgendaOptions
+    paraphrases = Path(__file__).parents[1] / "data" / "paraphrases.jsonl"
+    """Texts written without sight of this simulator's patterns, which its card tests its understanding on."""
 
     def __init__(self, options: Any, context: Context, argument: str = "") -> None:
         super().__init__(options, context, argument)

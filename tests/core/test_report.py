@@ -1,0 +1,357 @@
+"""The page of a run, looked at as text, as a tree and in a browser."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlpa_bench.contract import Contract
+from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Part, Record, Value
+from rlpa_bench.options import Options
+from rlpa_bench.pipeline import complete
+from rlpa_bench.plan import Plan
+from rlpa_bench.plugins import Plugins
+from rlpa_bench.report import html, overview
+from rlpa_bench.report.curves import panels
+from rlpa_bench.report.dialogues import Mark, check
+from rlpa_bench.report.html import write_html
+from rlpa_bench.report.sample import EvenSample, Selection, Shown
+from rlpa_bench.runs import Run, finalise, read_json, write_json
+from rlpa_bench.transcripts import SCHEMA, Log, dumps, replacing
+from rlpa_bench.types import Case, Change, Gold, Item, Output, Score, Session, Turn, Utterance
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BAD = "<script>document.title = 'taken'</script>"
+AGE = Item("Age", "39")
+NURSE = Item("Occupation", "nurse")
+TEACHER = Item("Occupation", "teacher")
+GOLF = Item("Interests", "golf")
+CALM = Item("Personality Traits", "calm")
+GOLD = Gold((AGE, NURSE, GOLF, CALM), (Change(3, NURSE.key, TEACHER, session=1),))
+CASES = (
+    Case("case/1", GOLD, "p1", (Session(2, "Hello"), Session(1, "Hello again")), {"personality": "quiet"}),
+    Case("case-1", None, "p2", (Session(2, "Hi"),)),
+)
+CANDIDATES = ("m:x/base", "m-x/base", "null")
+JUDGE = JudgeInfo("asks", "turn", {"asks": Part(), "warm": Part()}, alignment="asks", reward=("asks",))
+
+
+class Toy(Metric):
+    """AL(k) of the judge, and a made-up D(k)."""
+
+    name = "toy"
+    Options = Options
+
+    def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
+        return [
+            Column("AVG[asks]", "mean of AL(k)", 0, 100, by_turn=True, headline=True),
+            Column("D(k)", "told", 0, 100, by_turn=True),
+            Column("profile F1", "learnt", 0, 100, by_turn=True),
+        ]
+
+    def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
+        for turn, value, reason, defined in record.verdicts("asks", "asks"):
+            yield Value("AVG[asks]", turn, None if value is None else 100 * value, reason, defined)
+        for turn in record.dialogue.turns:
+            yield Value("D(k)", turn.index, 20.0 * turn.index)
+            yield Value("profile F1", turn.index, 10.0)
+
+
+def turn(index: int, raw: str, user: Utterance, session: int = 0, finish: str = "stop") -> Turn:
+    parsed = Contract.parse(raw)
+    items = Contract.items(parsed.profile)
+    return Turn(index, session, user, Output(raw, finish=finish), items, parsed.response, parsed.malformed)
+
+
+def verdicts(unit: tuple[str, str], value: float | None, index: int, reason: str = "") -> list[Score]:
+    status = "error" if value is None else "scored"
+    return [Score(*unit, 0, index, "asks", part, value, status, reason) for part in ("asks", "warm")]
+
+
+def info(plan: Plan) -> dict[str, Any]:
+    config = {
+        "suite": "toy", "models": ["m:x"], "baselines": ["base"], "simulator": "person", "judges": ["asks"],
+        "controls": False, "turns": None, "limit": 2, "seeds": 1, "repeats": 1,
+        "options": {"judges": {"asks": {"model": "openai:big"}}},
+    }  # fmt: skip
+    identity = {
+        "config": config,
+        "protocol": "toy/1",
+        "contract": {"examples": 2, "system": "c0ffee"},
+        "cases": "ca5e5",
+        "components": {"models/m:x": {"weights": "feed"}, "baselines/null": {"texts": {}}},
+        "options": {"models/m:x": {"temperature": 0.7}, "judges/asks": {"model": "openai:big"}},
+        "plugins": {"models/m": "else 1.0"},
+    }
+    entry = {"model": "m:x", "baseline": "base", "control": False, "grants": [], "planned": 2}
+    control = {"model": "", "baseline": "null", "control": True, "grants": ["gold"], "planned": 2}
+    return {
+        "schema": SCHEMA, "version": "0.0", "created": "2026-01-02T03:04:05+00:00", "identity": identity,
+        "plan": plan.record(), "suite": "toy", "simulator": "person", "judges": [asdict(JUDGE)],
+        "candidates": {"m-x/base": entry, "m:x/base": entry, "null": control},
+        "problems": ["plugin 'else' is broken"], "python": "3.11", "git": {"commit": "abc123", "dirty": True},
+        "counts": {"played": 4, "failed": 1, "planned": 6, "retried": 0}, "failures": {"candidate: 503": 1},
+        "calls": {"calls": {"candidate": 7}, "cache_hits": {"candidate": 3}, "retries": {}, "cost": 0.0, "unpriced": 7},
+    }  # fmt: skip
+
+
+def played(log: Log) -> None:
+    """One dialogue with every fault, one that failed, three plain ones, one that never began."""
+    first, second = (CANDIDATES[0], "case/1"), (CANDIDATES[0], "case-1")
+    told = Utterance("I am 39.\x00", (AGE.key,))
+    profile = "- Age: 39\n- Occupation: nurse\n- Interests: golf, chess\n- Marital Status: married"
+    log.turn(0, turn(1, f"forgot & {BAD}", Utterance("Hello")), None, "", 1.0)
+    log.turn(0, turn(2, "<profile>\n- Ag", told, finish="length"), None, "", 1.0)
+    last = turn(3, Contract.write(profile, "So you are 39?"), Utterance("Hello again"), session=1)
+    log.turn(0, last, None, "schedule", 1.0)
+    scores = verdicts(first, 0.0, 1, "asks nothing") + verdicts(first, None, 2, "timeout: slow")
+    log.scores(0, [*scores, *verdicts(first, 1.0, 3, "asks the age")])
+    log.turn(1, turn(1, Contract.write("- Age: 7", "Hm?"), Utterance("Hi", None)), None, "", 1.0)
+    log.failed(1, "candidate: 503: the server is away")
+    log.scores(1, verdicts(second, 1.0, 1))
+    for unit, case in ((2, CASES[0]), (4, CASES[0]), (5, CASES[1])):
+        for k in range(1, case.turns + 1):
+            plain = turn(k, Contract.write("", f"What next, {unit}?"), Utterance("Hello"), session=k // 3)
+            log.turn(unit, plain, None, "schedule" if k == case.turns else "", 0.5)
+        log.scores(unit, [s for k in range(1, case.turns + 1) for s in verdicts((CANDIDATES[unit // 2], case.id), 1.0, k)])
+
+
+def build(path: Path, change: Mapping[str, Any] = {}) -> Run:  # noqa: B006
+    plan = Plan(CANDIDATES, CASES, 1, {})
+    path.mkdir(exist_ok=True)
+    with replacing(path / "cases.jsonl") as file:
+        file.writelines(dumps(case) for case in CASES)
+    write_json(path / "run.json", {k: v for k, v in (info(plan) | change).items() if v is not None})
+    log = Log(path / "log" / "0000.jsonl")
+    played(log)
+    log.close()
+    finalise(path, plan)
+    return complete(path, [Toy(Options(), None)], Plugins([]))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = build(tmp_path_factory.mktemp("page") / "run <1>")
+    return run.path / "report.html"
+
+
+@pytest.fixture(scope="module")
+def page(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+class Tree(HTMLParser):
+    """What has to hold of any page: ids, links, headings, tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    @property
+    def ids(self) -> list[str]:
+        return [attrs["id"] or "" for _, attrs in self.tags if "id" in attrs]
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+
+
+def test_the_page_says_what_was_run(page: str) -> None:
+    text = words(page)
+    assert "2 models and 1 control" in text and "2 profiles in 2 cases, 2 to 3 turns each, in up to 2 sessions" in text
+    assert "without a language model: user person" in text
+    assert "Played by a language model: judge asks (openai:big)" in text
+    assert "4 of 6 dialogues were played, 1 failed" in text
+    assert "Fewer than 50 profiles" in text and "2026-01-02 03:04:05 UTC" in text
+    assert "abc123 with uncommitted changes" in text and "plugin &#39;else&#39; is broken" in page
+    assert "rlpa-bench run --suite toy --model m:x --baseline base --judge asks --simulator person --no-controls" in text
+    assert "--limit 2 -o judge.asks.model=openai:big" in text
+    assert "c0ffee" in text and "temperature = 0.7" in text and "weights = feed" in text and "texts" not in text
+    assert "candidate73" in text.replace(" ", "") and "7 calls have no price (unknown, not zero)" in text
+
+
+def test_failed_and_missing_are_counted_by_reason(page: str) -> None:
+    text = words(page)
+    assert "1 × candidate: 503" in text
+    assert "1 × error: timeout" in text and "1 × error" in text
+    assert "n/a (3/5 scored)" in text
+
+
+def test_candidates_stand_in_groups_and_grants_are_marked(page: str) -> None:
+    models, controls = page.index(">Models"), page.index(">Controls")
+    assert models < page.index('<th scope="row">m:x/base') < page.index('<th scope="row">m-x/base') < controls
+    assert controls < page.index('<th scope="row">null* <small>is given: gold</small>')
+
+
+def test_inferred_items_are_marked_in_words(page: str) -> None:
+    turn_3 = words(page[page.index('id="d-m-x-base-case-1-0-t3"') :])
+    assert "Age: 39 right, told in turn 2" in turn_3
+    assert "Occupation: nurse out of date: held before" in turn_3
+    assert "golf, chess undisclosed guess, right wrong: nothing like it in the true profile" in turn_3
+    assert "Session 2 begins" in words(page)
+
+
+def test_marks_need_gold_and_name_what_is_unknown() -> None:
+    raw = Contract.write("- Age: 39\n- Age: 39\n- Occupation: teacher\n- Personality Traits: calm", "Hm?")
+    seen = turn(1, raw, Utterance("Hi", None))
+    lines, missed = check(seen, GOLD, None)
+    assert [line.marks[0].kind for line in lines] == ["right", "open", "wrong", "right"]
+    assert lines[0].marks == (Mark("right", "right (told or not is unknown)"),) and not missed
+    assert lines[2].marks[0].text == "wrong: true is “Occupation: nurse”"
+    assert check(seen, None, {})[0][0].marks == (Mark("open", "not checked"),)
+    lines, missed = check(seen, GOLD, {GOLF.key: 1})
+    assert lines[0].marks[0].kind == "guess" and missed == ("Interests: golf",)
+
+
+def test_text_of_models_is_inert(page: str) -> None:
+    tree = Tree(page)
+    assert len(tree.all("script")) == 1 and BAD not in page
+    assert "forgot &amp; &lt;script&gt;" in page and "\x00" not in page
+    assert not re.search(r"https?:|src=|@import|url\(", page)
+    assert "run &lt;1&gt;" in page
+
+
+def test_ids_are_unique_and_every_link_leads_somewhere(page: str, path: Path) -> None:
+    tree = Tree(page)
+    assert len(set(tree.ids)) == len(tree.ids)
+    for attrs in tree.all("a"):
+        target = attrs["href"] or ""
+        assert target[1:] in tree.ids if target.startswith("#") else (path.parent / target).is_file(), target
+    assert {"d-m-x-base-case-1-0-t1", "d-m-x-base-2-case-1-0-t1", "d-m-x-base-case-1-2-0-t1"} <= set(tree.ids)
+
+
+def test_structure_is_accessible(page: str) -> None:
+    tree = Tree(page)
+    levels = [int(tag[1]) for tag, _ in tree.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert len(tree.all("table")) == len(tree.all("caption")) > 5
+    assert all("scope" in attrs for attrs in tree.all("th"))
+    assert all("aria-label" in attrs or attrs.get("aria-hidden") == "true" for attrs in tree.all("svg"))
+
+
+def test_dialogues_with_faults_come_first(page: str) -> None:
+    mine = page[page.index('id="c-m-x-base"') : page.index('id="c-m-x-base-2"')]
+    assert "2 dialogues, 2 with faults" in words(mine)
+    assert "✗ 1 malformed" in mine and "✗ 1 truncated" in mine and "✗ 1 judge error" in mine
+    assert "✗ failed (candidate: 503: the server is away)" in mine
+    assert "AL[asks] 0</b> – warm 0 (asks nothing)" in mine
+
+
+def test_curves_as_csv_and_as_pictures(page: str, path: Path) -> None:
+    with (path.parent / "curves.csv").open(encoding="utf-8") as file:
+        rows = {(row["candidate"], row["column"], row["turn"]): row for row in csv.DictReader(file)}
+    assert rows["m:x/base", "AVG[asks]", "1"]["mean"] == "50.0" and rows["m:x/base", "AVG[asks]", "1"]["n"] == "2"
+    assert ("m:x/base", "AVG[asks]", "2") not in rows
+    run = Run(path.parent)
+    assert [panel.labels for panel in panels(run.summary)] == [["AL(k)[asks]"], ["D(k)", "profile F1"]]
+    figure = next(panels(run.summary)[0].figures(run.summary, ["m:x/base"]))
+    assert re.search(r'class="line" d="M[\d. ]+M[\d. ]+"', figure.svg), "turn 2 is missing: the line must break"
+    assert 'aria-label="m:x/base. AL(k)[asks]: 50.0 at turn 1, 100.0 at turn 3"' in page
+
+
+def test_a_run_under_way_says_so(out: Path) -> None:
+    run = build(out, {"counts": None, "failures": None, "calls": None})
+    text = words((run.path / "report.html").read_text(encoding="utf-8"))
+    assert "The run is under way: 5 of 6 dialogues so far, 1 of them failed." in text
+
+
+def test_a_run_without_any_dialogue_has_a_page(out: Path) -> None:
+    run = build(out)
+    for name in ("dialogues.jsonl", "scores.jsonl"):
+        (run.path / name).write_bytes(b"")
+    write_json(run.path / "summary.json", read_json(run.path / "summary.json") | {"order": [], "rows": {}})
+    write_html(Run(run.path), run.path / "report.html")
+    assert "No dialogue has ended yet." in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_large_run_is_sampled_and_says_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = build(out)
+    monkeypatch.setattr(html, "BUDGET", 100)
+    write_html(run, run.path / "report.html")
+    text = words((run.path / "report.html").read_text(encoding="utf-8"))
+    assert text.count("1 of 2 dialogues are shown: an even sample.") == 2  # all bad, all good
+    assert "One dialogue, shown." in text
+    mixed = Selection("m", [Shown(str(i), "", 0, "", [], "") for i in range(5)], total=90, faulty=4, faulty_shown=2)
+    first = "2 (an even sample) of the 4 with faults first, then an even sample of the others"
+    assert mixed.words == f"5 of 90 dialogues are shown: {first}. dialogues.jsonl holds all."
+
+
+def test_an_even_sample_keeps_every_nth() -> None:
+    sample = EvenSample(budget=50)
+    for i in range(100):
+        sample.offer(lambda i=i: Shown(str(i), "", 0, "", [], "x" * 10))  # type: ignore[misc]
+    kept = [int(shown.anchor) for shown in sample.kept]
+    step = kept[1] - kept[0]
+    assert kept == list(range(0, 100, step)) and 2 < len(kept) <= 5
+
+
+def test_equal_files_give_equal_pages(path: Path, out: Path) -> None:
+    again = path.with_name("again.html")
+    write_html(Run(path.parent), again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_anchors_are_distinct() -> None:
+    assert overview.anchors(["a/b", "a:b", "ä", "?"]) == {"a/b": "a-b", "a:b": "a-b-2", "ä": "x", "?": "x-2"}
+
+
+def browse(page: Path, profile: Path) -> tuple[str, str]:
+    """The DOM after scripts ran, and what Chromium logged."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium found")
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=3000 --dump-dom"
+    ).split()
+    command = [CHROMIUM, *flags, f"--user-data-dir={profile}", f"{page.as_uri()}#d-m-x-base-2-case-1-0-t2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout, done.stderr
+
+
+ACT = """<script>
+const pick = (text, candidate) => {
+  document.getElementById("by-text").value = text;
+  document.getElementById("by-candidate").value = candidate;
+  document.getElementById("filter").dispatchEvent(new Event("input"));
+};
+const shown = () => [...document.querySelectorAll("details.dialogue")].filter((d) => !d.hidden).map((d) => d.id).join(" ");
+const say = (name) => document.body.setAttribute("data-" + name, shown());
+setTimeout(() => { pick("WHAT NEXT, 4", ""); setTimeout(() => { say("text");
+  pick("", "m-x-base"); setTimeout(() => { say("candidate"); }, 300); }, 300); }, 100);
+</script>"""
+
+
+def test_in_a_browser_the_page_filters_and_links_open(path: Path, page: str, tmp_path: Path) -> None:
+    dom, log = browse(path, tmp_path / "a")
+    assert "CONSOLE" not in log, log
+    tree = Tree(dom)
+    assert "hidden" not in next(attrs for attrs in tree.all("form") if attrs["id"] == "filter")
+    opened = {attrs["id"] for attrs in tree.all("details") if "open" in attrs and "id" in attrs}
+    assert {"c-m-x-base-2", "d-m-x-base-2-case-1-0"} <= opened and "c-null" not in opened
+    assert "<title>taken" not in dom
+
+    policy = r'<meta http-equiv="Content-Security-Policy"[^>]*>'
+    acted = tmp_path / "acted.html"
+    acted.write_text(re.sub(policy, "", page).replace("</body>", f"{ACT}</body>"), encoding="utf-8")
+    dom, log = browse(acted, tmp_path / "b")
+    assert "CONSOLE" not in log, log
+    body = Tree(dom).all("body")[0]
+    assert body["data-text"] == "d-null-case-1-0"
+    assert body["data-candidate"] == "d-m-x-base-case-1-0 d-m-x-base-case-1-2-0"
