@@ -27,9 +27,7 @@ def check_confidence(confidence: float) -> None:
 def grouped(values: Sequence[float], clusters: Sequence[Hashable] | None) -> dict[Hashable, list[float]]:
     labels = range(len(values)) if clusters is None else clusters
     if len(values) != len(labels):
-        raise ValueError(
-            f"There are {len(values)} values and {len(labels)} clusters: name the cluster of each value."
-        )
+        raise ValueError(f"There are {len(values)} values and {len(labels)} clusters: name the cluster of each value.")
     if len(values) == 0:
         raise ValueError("There is no value to average: give at least one.")
     groups: dict[Hashable, list[float]] = defaultdict(list)

@@ -127,9 +127,7 @@ class Harness:
         if not component.needs_model:
             return Candidate(baseline, cast(Baseline, self._build(offer, argument)))
         handle = self.context.model(model, "candidate")
-        return Candidate(
-            f"{model}/{baseline}", cast(Baseline, self._build(offer, argument, model=handle)), model
-        )
+        return Candidate(f"{model}/{baseline}", cast(Baseline, self._build(offer, argument, model=handle)), model)
 
     def controls(self) -> list[str]:
         """Names of the model-free candidates that can run here."""

@@ -55,9 +55,7 @@ def compare(runs: Sequence[Run], column: str = "", *, force: bool = False) -> Co
             tested.append((a, b, paired_difference(one, two, [clusters[case] for case in shared])))
     adjusted = holm([difference.p_value for _, _, difference in tested])
     pairs = tuple(Pair(a, b, d, p) for (a, b, d), p in zip(tested, adjusted, strict=True))
-    notes.append(
-        "a - b, paired by case, clustered by profile; p-values corrected by Holm over all pairs shown."
-    )
+    notes.append("a - b, paired by case, clustered by profile; p-values corrected by Holm over all pairs shown.")
     profiles = min((pair.difference.clusters for pair in pairs), default=0)
     ranks: Mapping[str, RankInterval] = {}
     if profiles < RANK_PROFILES:

@@ -71,9 +71,7 @@ class Contract:
         for i, turn in enumerate(history):
             messages.append(Message("user", turn.user))
             latest = i == len(history) - 1
-            messages.append(
-                Message("assistant", self.write(turn.profile, turn.response) if latest else turn.response)
-            )
+            messages.append(Message("assistant", self.write(turn.profile, turn.response) if latest else turn.response))
         messages.append(Message("user", user))
         return tuple(messages)
 
@@ -121,9 +119,7 @@ class Contract:
     def lines(items: Sequence[Item]) -> str:
         """A profile text that states these items, one line each."""
         return "\n".join(
-            f"- {item.slot}: {'' if item.polarity > 0 else 'dislikes '}{item.value}"
-            if item.slot
-            else f"- {item.value}"
+            f"- {item.slot}: {'' if item.polarity > 0 else 'dislikes '}{item.value}" if item.slot else f"- {item.value}"
             for item in items
         )
 
@@ -139,6 +135,4 @@ class Contract:
     def regex(self) -> str:
         """The same constraint as a regular expression, for engines that take one."""
         lines = "".join(f"(- {slot}: [^\\n<>]{{1,{self.max_value}}}\\n)?" for slot in self.slots)
-        return (
-            f"<profile>\\n{lines}</profile>\\n\\n<response>\\n[^\\n<>]{{1,{self.max_response}}}\\n</response>"
-        )
+        return f"<profile>\\n{lines}</profile>\\n\\n<response>\\n[^\\n<>]{{1,{self.max_response}}}\\n</response>"

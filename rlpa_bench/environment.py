@@ -29,6 +29,10 @@ from rlpa_bench.types import (
 )
 
 
+MAX_OUTPUT = 100_000
+"""Characters of an output that are kept; the rest counts as cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """What the judges say of one output to one state."""
@@ -49,9 +53,7 @@ class Scored:
 class DialogueEnv:
     """A simulated user, judges and a contract around cases. Pure Python, async, without own state."""
 
-    def __init__(
-        self, simulator: Simulator, judges: Sequence[Judge] = (), contract: Contract | None = None
-    ) -> None:
+    def __init__(self, simulator: Simulator, judges: Sequence[Judge] = (), contract: Contract | None = None) -> None:
         self.simulator = simulator
         self.judges = tuple(judges)
         self.contract = contract or Contract()
@@ -59,14 +61,10 @@ class DialogueEnv:
     async def start(self, case: Case, seed: int = 0) -> State:
         """The state in which the user has opened the first session. Raises SimulatorError."""
         if not case.sessions or any(session.turns < 1 for session in case.sessions):
-            raise UsageError(
-                f"case {case.id!r} plans a session without turns; every session needs at least one"
-            )
+            raise UsageError(f"case {case.id!r} plans a session without turns; every session needs at least one")
         state = State(case, seed, Utterance(""))
         opening = case.sessions[0].opening
-        return replace(
-            state, user=await self.simulator.open(state) if opening is None else Utterance(opening)
-        )
+        return replace(state, user=await self.simulator.open(state) if opening is None else Utterance(opening))
 
     def view(self, state: State, grants: frozenset[str] = frozenset()) -> View:
         """What a candidate may see of a state; gold and ledger only by grant."""
@@ -89,7 +87,7 @@ class DialogueEnv:
         """The turn that an output makes of a state, read by the contract's parser."""
         if state.ended:
             raise UsageError(f"dialogue {state.key} has ended ({state.ended}); start a new one")
-        output = Output(output) if isinstance(output, str) else output
+        output = _storable(Output(output) if isinstance(output, str) else output)
         parsed = self.contract.parse(output.raw)
         items = self.contract.items(parsed.profile)
         return Turn(state.turn, state.session, state.user, output, items, parsed.response, parsed.malformed)
@@ -105,9 +103,7 @@ class DialogueEnv:
         self, judge: Judge, state: State, first: Output | str, second: Output | str
     ) -> Mapping[str, Verdict]:
         """Verdicts of a pair judge on two outputs to one state, in the order given."""
-        one, two = (
-            turn_subject(state.case, state.seed, state.turns, self.turn(state, o)) for o in (first, second)
-        )
+        one, two = (turn_subject(state.case, state.seed, state.turns, self.turn(state, o)) for o in (first, second))
         return await judge_subject(judge, PairSubject(state.key, one, two))
 
     async def advance(self, state: State, output: Output | str) -> State:
@@ -124,11 +120,7 @@ class DialogueEnv:
                 return replace(state, turns=turns, ended="schedule")
         waiting = replace(state, turns=turns, session=session, user=Utterance(""))
         opening = planned[session].opening if session > state.session else None
-        user = (
-            await self.simulator.reply(waiting)
-            if opening is None
-            else Utterance(opening, state=turn.user.state)
-        )
+        user = await self.simulator.reply(waiting) if opening is None else Utterance(opening, state=turn.user.state)
         return replace(waiting, user=user)
 
     async def step(self, state: State, output: Output | str) -> tuple[State, Scored]:
@@ -141,11 +133,17 @@ class DialogueEnv:
         turn_judges = [judge for judge in self.judges if judge.target == "turn"]
         verdicts = {judge.name: await judge_subject(judge, subject) for judge in turn_judges}
         reward = {
-            f"{judge.name}.{part}": verdicts[judge.name][part].value
-            for judge in turn_judges
-            for part in judge.reward
+            f"{judge.name}.{part}": verdicts[judge.name][part].value for judge in turn_judges for part in judge.reward
         }
         return Scored(verdicts, reward)
 
     def _profile(self, turn: Turn) -> str:
         return "" if turn.malformed else self.contract.parse(turn.output.raw).profile
+
+
+def _storable(output: Output) -> Output:
+    """The output as JSON can hold it: lone surrogates replaced, endless text cut off."""
+    raw = output.raw if output.raw.isascii() else output.raw.encode("utf-8", "replace").decode()
+    if len(raw) > MAX_OUTPUT:
+        return replace(output, raw=raw[:MAX_OUTPUT], finish="length")
+    return output if raw == output.raw else replace(output, raw=raw)

@@ -244,9 +244,7 @@ class Baseline(Component):
     grants: ClassVar[frozenset[str]] = frozenset()
     """``gold`` and/or ``disclosed``; flagged on every table."""
 
-    def __init__(
-        self, options: Any, context: Context, argument: str = "", model: BoundModel | None = None
-    ) -> None:
+    def __init__(self, options: Any, context: Context, argument: str = "", model: BoundModel | None = None) -> None:
         super().__init__(options, context, argument)
         self._model = model
 
@@ -271,9 +269,7 @@ class Model(Component):
     """Kinds of guide its engine can enforce."""
 
     @abstractmethod
-    async def generate(
-        self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None
-    ) -> Generation:
+    async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
         """One completion. Raises ProviderError, marked retryable where trying again may help."""
 
     async def start(self) -> None:
@@ -348,9 +344,7 @@ class Record:
 
 
 def _reason(score: Score) -> str:
-    return (
-        score.status if score.status == "truncated" else f"{score.status}: {score.reason.partition(':')[0]}"
-    )
+    return score.status if score.status == "truncated" else f"{score.status}: {score.reason.partition(':')[0]}"
 
 
 class Metric(Component):

@@ -47,9 +47,7 @@ class Offer:
         """Why it cannot be used here; empty if it can."""
         if not self.missing:
             return ""
-        extra = (
-            f"pip install 'rlpa-bench[{self.component.extra}]'" if self.component.extra else "install them"
-        )
+        extra = f"pip install 'rlpa-bench[{self.component.extra}]'" if self.component.extra else "install them"
         return f"needs {', '.join(self.missing)}: {extra}"
 
 
@@ -106,24 +104,16 @@ class Plugins:
             names = [offer.name for offer in self.offers(kind)]
             near = get_close_matches(name, names, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(names) or 'none'}"
-            raise PluginError(
-                f"unknown {kind[:-1]} {name!r}; {hint} (rlpa-bench plugins list){self._broken()}"
-            )
+            raise PluginError(f"unknown {kind[:-1]} {name!r}; {hint} (rlpa-bench plugins list){self._broken()}")
         if len(offers) > 1:
             sources = " and ".join(f"{offer.distribution} {offer.version}".strip() for offer in offers)
-            raise PluginError(
-                f"{kind[:-1]} {name!r} is offered by {sources}; uninstall or disable one of them"
-            )
+            raise PluginError(f"{kind[:-1]} {name!r} is offered by {sources}; uninstall or disable one of them")
         if offers[0].problem:
             raise PluginError(f"{kind[:-1]} {name!r} {offers[0].problem}")
         return offers[0]
 
     def _broken(self) -> str:
-        return (
-            f"; skipped as broken: {', '.join(problem.plugin for problem in self.problems)}"
-            if self.problems
-            else ""
-        )
+        return f"; skipped as broken: {', '.join(problem.plugin for problem in self.problems)}" if self.problems else ""
 
     def _load(self, point: EntryPoint) -> None:
         dist = (point.dist.name, point.dist.version) if point.dist else ("unknown", "")

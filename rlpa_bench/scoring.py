@@ -52,9 +52,7 @@ async def judge_subject(judge: Judge, subject: Any) -> Mapping[str, Verdict]:
     """A judge's verdicts, with its failures booked as errors: no part ever gets a default score."""
     try:
         verdicts = await judge.judge(subject)
-    except (
-        Exception
-    ) as error:  # a judge may be anybody's code: its failure is data, never a crash and never a 0
+    except Exception as error:  # a judge may be anybody's code: its failure is data, never a crash and never a 0
         word = error.reason if isinstance(error, BoundaryError) else type(error).__name__
         return dict.fromkeys(judge.parts, Verdict(None, "error", f"{word}: {error}"))
     return {part: _checked(judge, part, verdicts.get(part)) for part in judge.parts}
@@ -87,9 +85,7 @@ def with_other_gold(subject: TurnSubject, other: Case) -> TurnSubject:
         return tuple(item for item in gold.facts if item.slot in slots)
 
     known = None if subject.disclosed is None else counterpart(subject.disclosed)
-    return replace(
-        subject, gold=gold, superseded=(), disclosed=known, disclosed_now=counterpart(subject.disclosed_now)
-    )
+    return replace(subject, gold=gold, superseded=(), disclosed=known, disclosed_now=counterpart(subject.disclosed_now))
 
 
 async def score_dialogue(
@@ -121,13 +117,9 @@ async def _score_turn(
 ) -> list[Score]:
     if turn.truncated:
         cut = dict.fromkeys(judge.parts, Verdict(None, "truncated", "output cut off at max_tokens"))
-        return [
-            _score(dialogue, turn.index, judge.name, part, verdict, repeat) for part, verdict in cut.items()
-        ]
+        return [_score(dialogue, turn.index, judge.name, part, verdict, repeat) for part, verdict in cut.items()]
     verdicts = await _repeat(judge, subject, repeat)
-    scores = [
-        _score(dialogue, turn.index, judge.name, part, verdict, repeat) for part, verdict in verdicts.items()
-    ]
+    scores = [_score(dialogue, turn.index, judge.name, part, verdict, repeat) for part, verdict in verdicts.items()]
     if judge.other_gold and other is not None:
         swapped = await _repeat(judge, with_other_gold(subject, other), repeat)
         name = judge.name + OTHER
@@ -141,9 +133,7 @@ async def _repeat(judge: Judge, subject: Any, repeat: int) -> Mapping[str, Verdi
     return await judge_subject(judge, subject)
 
 
-def _score(
-    dialogue: Dialogue, turn: int | None, judge: str, part: str, verdict: Verdict, repeat: int
-) -> Score:
+def _score(dialogue: Dialogue, turn: int | None, judge: str, part: str, verdict: Verdict, repeat: int) -> Score:
     v = verdict
     return Score(
         dialogue.candidate,

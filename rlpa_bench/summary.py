@@ -55,10 +55,7 @@ class Cell:
 
     def means(self) -> dict[str, float]:
         """Cluster -> mean over its dialogues."""
-        return {
-            cluster: _average(m for v in cases.values() for m in v)
-            for cluster, cases in self.dialogues.items()
-        }
+        return {cluster: _average(m for v in cases.values() for m in v) for cluster, cases in self.dialogues.items()}
 
     def by_case(self) -> dict[str, float]:
         """Case -> mean over its seeds; what differences are paired on."""
@@ -163,9 +160,7 @@ def _bounds(column: Column, cell: Cell) -> list[float]:
     return [(total + missing * edge) / cell.planned for edge in (column.low, column.high)]
 
 
-def records(
-    dialogues: Iterable[Any], scores: Iterator[list[Any]], cases: Mapping[str, Any]
-) -> Iterator[Record]:
+def records(dialogues: Iterable[Any], scores: Iterator[list[Any]], cases: Mapping[str, Any]) -> Iterator[Record]:
     """Joins dialogues with their scores; both come in the same order, a dialogue may have no scores yet."""
     group = next(scores, None)
     for dialogue in dialogues:

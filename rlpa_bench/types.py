@@ -370,9 +370,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if (self.value is not None) != (self.status == "scored"):
-            raise ValueError(
-                f"a verdict has a value exactly when scored, not {self.value!r} with {self.status!r}"
-            )
+            raise ValueError(f"a verdict has a value exactly when scored, not {self.value!r} with {self.status!r}")
 
 
 @dataclass(frozen=True, slots=True)

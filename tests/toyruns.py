@@ -11,6 +11,7 @@ from typing import Any
 from toys import Counter, Plain, Plugin, ToyJudge, ToyModel, ToySimulator, ToySuite
 
 import rlpa_bench
+from rlpa_bench.interfaces import Baseline, Judge, Model, Simulator, Suite
 
 FILES = ("dialogues.jsonl", "scores.jsonl", "summary.json")
 """Equal work gives equal bytes of these."""
@@ -24,11 +25,15 @@ TERMS: dict[str, Any] = {
 KIT = (ToySuite, ToySimulator, ToyJudge, ToyModel, Plain, Counter)
 
 
-def play(out: Path, *replaced: type[Any], watchers: Sequence[object] = (), **terms: Any) -> rlpa_bench.Run:
-    """A toy run; each of ``replaced`` takes the place of the toy of its kind and name, or is offered besides."""
-    taken = {(base, new.name) for new in replaced for base in new.__mro__[1:]}
-    kit = [toy for toy in KIT if not any((base, toy.name) in taken for base in toy.__mro__[1:2])]
-    return rlpa_bench.run(**{**TERMS, **terms}, plugins=[Plugin(*kit, *replaced), *watchers], out=out)
+def play(out: Path, *more: type[Any], watchers: Sequence[object] = (), **terms: Any) -> rlpa_bench.Run:
+    """A toy run; each of ``more`` takes the place of the toy of its kind and name, or is offered besides."""
+    taken = {(kind(component), component.name) for component in more}
+    kit = [toy for toy in KIT if (kind(toy), toy.name) not in taken]
+    return rlpa_bench.run(**{**TERMS, **terms}, plugins=[Plugin(*kit, *more), *watchers], out=out)
+
+
+def kind(component: type[Any]) -> type[Any]:
+    return next(base for base in (Suite, Simulator, Judge, Baseline, Model) if issubclass(component, base))
 
 
 def files(path: Path) -> dict[str, bytes]:

@@ -70,8 +70,9 @@ class Selection:
             order = ", those with faults first" if 0 < self.faulty < self.total else ""
             return f"All {self.total} dialogues are shown{order}." if self.total > 1 else "One dialogue, shown."
         which = "all" if self.faulty_shown == self.faulty else f"{self.faulty_shown} (an even sample)"
-        first = f"{which} of the {self.faulty} with faults first, then " if self.faulty else ""
-        rest = f"{first}an even sample of the others" if self.faulty < self.total else "an even sample"
+        rest = "an even sample"
+        if 0 < self.faulty < self.total:
+            rest = f"{which} of the {self.faulty} with faults first, then an even sample of the others"
         return f"{len(self.shown)} of {self.total} dialogues are shown: {rest}. dialogues.jsonl holds all."
 
 

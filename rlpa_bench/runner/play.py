@@ -46,9 +46,7 @@ async def play(
         try:
             output = await candidate.baseline.respond(env.view(state, candidate.baseline.grants))
             if not isinstance(output, Output) or not isinstance(output.raw, str):
-                raise TypeError(
-                    f"baseline {candidate.baseline.name!r} returned {type(output).__name__}, not an Output"
-                )
+                raise TypeError(f"baseline {candidate.baseline.name!r} returned {type(output).__name__}, not an Output")
         except Exception as error:  # a candidate may be anybody's code: its failure is data
             raise DialogueFailedError("candidate", error) from error
         seconds = perf_counter() - began

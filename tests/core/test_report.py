@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from rlpa_bench.report.html import write_html
 from rlpa_bench.report.sample import EvenSample, Selection, Shown
 from rlpa_bench.runs import Run, finalise, read_json, write_json
 from rlpa_bench.transcripts import SCHEMA, Log, dumps, replacing
-from rlpa_bench.types import Case, Change, Gold, Item, Output, Score, Session, Turn, Utterance
+from rlpa_bench.types import Case, Change, Gold, Item, Output, Score, Session, Status, Turn, Utterance
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BAD = "<script>document.title = 'taken'</script>"
@@ -66,14 +67,14 @@ class Toy(Metric):
             yield Value("profile F1", turn.index, 10.0)
 
 
-def turn(index: int, raw: str, user: Utterance, session: int = 0, finish: str = "stop") -> Turn:
+def said(index: int, raw: str, user: Utterance, session: int = 0, finish: str = "stop") -> Turn:
     parsed = Contract.parse(raw)
     items = Contract.items(parsed.profile)
     return Turn(index, session, user, Output(raw, finish=finish), items, parsed.response, parsed.malformed)
 
 
 def verdicts(unit: tuple[str, str], value: float | None, index: int, reason: str = "") -> list[Score]:
-    status = "error" if value is None else "scored"
+    status: Status = "error" if value is None else "scored"
     return [Score(*unit, 0, index, "asks", part, value, status, reason) for part in ("asks", "warm")]
 
 
@@ -109,28 +110,30 @@ def played(log: Log) -> None:
     first, second = (CANDIDATES[0], "case/1"), (CANDIDATES[0], "case-1")
     told = Utterance("I am 39.\x00", (AGE.key,))
     profile = "- Age: 39\n- Occupation: nurse\n- Interests: golf, chess\n- Marital Status: married"
-    log.turn(0, turn(1, f"forgot & {BAD}", Utterance("Hello")), None, "", 1.0)
-    log.turn(0, turn(2, "<profile>\n- Ag", told, finish="length"), None, "", 1.0)
-    last = turn(3, Contract.write(profile, "So you are 39?"), Utterance("Hello again"), session=1)
+    log.turn(0, said(1, f"forgot & {BAD}", Utterance("Hello")), None, "", 1.0)
+    log.turn(0, said(2, "<profile>\n- Ag", told, finish="length"), None, "", 1.0)
+    last = said(3, Contract.write(profile, "So you are 39?"), Utterance("Hello again"), session=1)
     log.turn(0, last, None, "schedule", 1.0)
     scores = verdicts(first, 0.0, 1, "asks nothing") + verdicts(first, None, 2, "timeout: slow")
     log.scores(0, [*scores, *verdicts(first, 1.0, 3, "asks the age")])
-    log.turn(1, turn(1, Contract.write("- Age: 7", "Hm?"), Utterance("Hi", None)), None, "", 1.0)
+    log.turn(1, said(1, Contract.write("- Age: 7", "Hm?"), Utterance("Hi", None)), None, "", 1.0)
     log.failed(1, "candidate: 503: the server is away")
     log.scores(1, verdicts(second, 1.0, 1))
     for unit, case in ((2, CASES[0]), (4, CASES[0]), (5, CASES[1])):
         for k in range(1, case.turns + 1):
-            plain = turn(k, Contract.write("", f"What next, {unit}?"), Utterance("Hello"), session=k // 3)
+            plain = said(k, Contract.write("", f"What next, {unit}?"), Utterance("Hello"), session=k // 3)
             log.turn(unit, plain, None, "schedule" if k == case.turns else "", 0.5)
-        log.scores(unit, [s for k in range(1, case.turns + 1) for s in verdicts((CANDIDATES[unit // 2], case.id), 1.0, k)])
+        log.scores(
+            unit, [s for k in range(1, case.turns + 1) for s in verdicts((CANDIDATES[unit // 2], case.id), 1.0, k)]
+        )
 
 
-def build(path: Path, change: Mapping[str, Any] = {}) -> Run:  # noqa: B006
+def build(path: Path, without: Sequence[str] = ()) -> Run:
     plan = Plan(CANDIDATES, CASES, 1, {})
     path.mkdir(exist_ok=True)
     with replacing(path / "cases.jsonl") as file:
         file.writelines(dumps(case) for case in CASES)
-    write_json(path / "run.json", {k: v for k, v in (info(plan) | change).items() if v is not None})
+    write_json(path / "run.json", {name: value for name, value in info(plan).items() if name not in without})
     log = Log(path / "log" / "0000.jsonl")
     played(log)
     log.close()
@@ -180,8 +183,10 @@ def test_the_page_says_what_was_run(page: str) -> None:
     assert "4 of 6 dialogues were played, 1 failed" in text
     assert "Fewer than 50 profiles" in text and "2026-01-02 03:04:05 UTC" in text
     assert "abc123 with uncommitted changes" in text and "plugin &#39;else&#39; is broken" in page
-    assert "rlpa-bench run --suite toy --model m:x --baseline base --judge asks --simulator person --no-controls" in text
-    assert "--limit 2 -o judge.asks.model=openai:big" in text
+    assert (
+        "rlpa-bench run --suite toy --model m:x --baseline base --judge asks --simulator person --no-controls" in text
+    )
+    assert "--no-controls --limit 2 -o judge.asks.model=openai:big" in text
     assert "c0ffee" in text and "temperature = 0.7" in text and "weights = feed" in text and "texts" not in text
     assert "candidate73" in text.replace(" ", "") and "7 calls have no price (unknown, not zero)" in text
 
@@ -209,7 +214,7 @@ def test_inferred_items_are_marked_in_words(page: str) -> None:
 
 def test_marks_need_gold_and_name_what_is_unknown() -> None:
     raw = Contract.write("- Age: 39\n- Age: 39\n- Occupation: teacher\n- Personality Traits: calm", "Hm?")
-    seen = turn(1, raw, Utterance("Hi", None))
+    seen = said(1, raw, Utterance("Hi", None))
     lines, missed = check(seen, GOLD, None)
     assert [line.marks[0].kind for line in lines] == ["right", "open", "wrong", "right"]
     assert lines[0].marks == (Mark("right", "right (told or not is unknown)"),) and not missed
@@ -240,7 +245,7 @@ def test_structure_is_accessible(page: str) -> None:
     tree = Tree(page)
     levels = [int(tag[1]) for tag, _ in tree.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
     assert len(tree.all("table")) == len(tree.all("caption")) > 5
     assert all("scope" in attrs for attrs in tree.all("th"))
     assert all("aria-label" in attrs or attrs.get("aria-hidden") == "true" for attrs in tree.all("svg"))
@@ -267,7 +272,7 @@ def test_curves_as_csv_and_as_pictures(page: str, path: Path) -> None:
 
 
 def test_a_run_under_way_says_so(out: Path) -> None:
-    run = build(out, {"counts": None, "failures": None, "calls": None})
+    run = build(out, without=("counts", "failures", "calls"))
     text = words((run.path / "report.html").read_text(encoding="utf-8"))
     assert "The run is under way: 5 of 6 dialogues so far, 1 of them failed." in text
 
@@ -312,15 +317,18 @@ def test_anchors_are_distinct() -> None:
     assert overview.anchors(["a/b", "a:b", "ä", "?"]) == {"a/b": "a-b", "a:b": "a-b-2", "ä": "x", "?": "x-2"}
 
 
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"),
+    *("--virtual-time-budget=3000", "--dump-dom"),
+]
+
+
 def browse(page: Path, profile: Path) -> tuple[str, str]:
     """The DOM after scripts ran, and what Chromium logged."""
     if CHROMIUM is None:
         pytest.skip("no Chromium found")
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=3000 --dump-dom"
-    ).split()
-    command = [CHROMIUM, *flags, f"--user-data-dir={profile}", f"{page.as_uri()}#d-m-x-base-2-case-1-0-t2"]
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", f"{page.as_uri()}#d-m-x-base-2-case-1-0-t2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout, done.stderr
 
@@ -331,7 +339,8 @@ const pick = (text, candidate) => {
   document.getElementById("by-candidate").value = candidate;
   document.getElementById("filter").dispatchEvent(new Event("input"));
 };
-const shown = () => [...document.querySelectorAll("details.dialogue")].filter((d) => !d.hidden).map((d) => d.id).join(" ");
+const all = [...document.querySelectorAll("details.dialogue")];
+const shown = () => all.filter((d) => !d.hidden).map((d) => d.id).join(" ");
 const say = (name) => document.body.setAttribute("data-" + name, shown());
 setTimeout(() => { pick("WHAT NEXT, 4", ""); setTimeout(() => { say("text");
   pick("", "m-x-base"); setTimeout(() => { say("candidate"); }, 300); }, 300); }, 100);

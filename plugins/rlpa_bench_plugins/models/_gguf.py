@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from struct import calcsize, unpack
+from struct import error as StructError  # noqa: N812
 from typing import Any, BinaryIO
 
 from rlpa_bench.errors import UsageError
@@ -41,5 +42,5 @@ def metadata(path: Path) -> dict[str, Any]:
             return {_value(file, _STRING): _value(file, _number(file, "I")) for _ in range(_number(file, "Q"))}
     except OSError as error:
         raise UsageError(f"cannot read {path} ({error.strerror}); give the path of a .gguf file") from None
-    except (KeyError, ValueError, ArithmeticError, MemoryError) as error:
+    except (KeyError, ValueError, ArithmeticError, MemoryError, StructError) as error:
         raise UsageError(f"{path} is cut off or corrupt ({error}); download it again") from None

@@ -86,16 +86,23 @@ class LlamaCpp(Model):
         return self.options.slots
 
     async def start(self) -> None:
-        o = self.options
         path = await asyncio.to_thread(lambda: self.path)
         metadata(path)
-        self._pool = ThreadPoolExecutor(o.slots, thread_name_prefix=self.name)
+        self._pool = ThreadPoolExecutor(self.options.slots, thread_name_prefix=self.name)
         self._states = TemporaryDirectory(prefix="rlpa-bench-")
+        try:
+            await self._in_thread(self._load, path)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def _load(self, path: Path) -> None:
+        o = self.options
         engines, threads = self._layout()
         for i in range(min(engines, o.slots)):
             slots = len(range(i, o.slots, engines))
-            arguments = (path, slots, o.context, threads, o.gpu_layers, Path(self._states.name))
-            self._engines.append(await self._in_thread(Engine, *arguments))
+            engine = Engine(path, slots, o.context, threads, o.gpu_layers, Path(self._states.name))
+            self._engines.append(engine)
 
     def _layout(self) -> tuple[int, int]:
         """Engines and threads of each: threads that wait for a core someone else uses make everything slower."""
@@ -157,7 +164,7 @@ class LlamaCpp(Model):
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     async def aclose(self) -> None:
-        if self._engines:
+        if "_pool" in self.__dict__:
             await asyncio.to_thread(self._pool.shutdown)
             self._engines.clear()
             self._homes.clear()

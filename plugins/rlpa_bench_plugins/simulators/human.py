@@ -32,4 +32,6 @@ class HumanSimulator(Simulator):
         print(f"\n{text}\n> ", end="", flush=True)
         line = await asyncio.to_thread(sys.stdin.readline)
         left = not line or line.strip() == LEAVE
-        return Utterance("Goodbye." if left else line.strip(), None, ends="left" if left else "")
+        return Utterance(
+            "Goodbye." if left else line.strip().encode("utf-8", "replace").decode(), None, ends="left" if left else ""
+        )

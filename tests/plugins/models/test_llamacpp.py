@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rlpa_bench_plugins.models._gguf import metadata
+from rlpa_bench_plugins.models.llamacpp import LlamaCpp
+from rlpa_bench_plugins.models.smollm2 import TEMPLATE_SUM, SmolLM2
+
 from rlpa_bench.contract import Contract
 from rlpa_bench.errors import ProviderError, UsageError
 from rlpa_bench.interfaces import Generation, Guide, Sampling
 from rlpa_bench.types import Exchange, Message
-from rlpa_bench_plugins.models._gguf import metadata
-from rlpa_bench_plugins.models.llamacpp import LlamaCpp
-from rlpa_bench_plugins.models.smollm2 import TEMPLATE_SUM, SmolLM2
 
 pytest.importorskip("xllamacpp", reason="needs the extra 'local'")
 CONTRACT = Contract()
