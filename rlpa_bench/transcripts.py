@@ -1,8 +1,9 @@
 """The files of a run: the per-turn log while it runs, and the sorted transcripts when it is complete.
 
-A log line is one of ``{"unit", "turn", "next", "ended"}`` (a finished turn), ``{"unit", "failed"}`` (a dialogue
-that could not go on) and ``{"unit", "scores"}`` (a judged dialogue). ``unit`` numbers (candidate, case, seed) in
-the order of the plan, so that logs of any number of workers merge by sorting.
+A log line is one of ``{"unit", "turn", "next", "ended"}`` (a finished turn), ``{"unit", "failed", "turns"}`` (a
+dialogue that could not go on after so many turns) and ``{"unit", "scores", "turns"}`` (a dialogue of so many turns
+that was judged). ``unit`` numbers (candidate, case, seed) in the order of the plan, so that logs of any number of
+workers merge by sorting.
 """
 
 from __future__ import annotations
@@ -77,14 +78,16 @@ class Log:
     def turn(self, unit: int, turn: Turn, upcoming: Utterance | None, ended: str, seconds: float) -> None:
         self._write({"unit": unit, "turn": turn, "next": upcoming, "ended": ended, "seconds": seconds})
 
-    def failed(self, unit: int, reason: str) -> None:
-        self._write({"unit": unit, "failed": reason})
+    def failed(self, unit: int, reason: str, turns: int) -> None:
+        self._write({"unit": unit, "failed": reason, "turns": turns})
 
-    def scores(self, unit: int, scores: list[Score]) -> None:
-        self._write({"unit": unit, "scores": scores})
+    def scores(self, unit: int, scores: list[Score], turns: int) -> None:
+        self._write({"unit": unit, "scores": scores, "turns": turns})
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        self._file.write(dumps(line))
+        rest = memoryview(dumps(line))
+        while rest:  # a full disk takes part of a line before it refuses
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         self._file.close()
@@ -171,27 +174,34 @@ def _ends_line(file: IO[bytes], end: int) -> bool:
 
 
 class Progress:
-    """What the log says of one unit: its turns so far and whether it has failed, finished, been judged."""
+    """What the log says of one unit: its turns so far and whether it has failed, finished, been judged.
+
+    Turns behind a lost one do not count; neither do failures and scores of another number of turns than there are.
+    """
 
     def __init__(self, lines: Iterable[dict[str, Any]]) -> None:
         by_index: dict[int, dict[str, Any]] = {}
-        self.failures: list[str] = []
-        self.scores: list[Any] | None = None
+        others = []
         for line in lines:
             if "turn" in line:
                 by_index[line["turn"]["index"]] = line
-            elif "scores" in line:
-                self.scores = line["scores"]
             else:
-                self.failures.append(line["failed"])
-        self.lines = [by_index[i] for i in sorted(by_index)]
+                others.append(line)
+        self.lines: list[dict[str, Any]] = []
+        while line := by_index.get(len(self.lines) + 1, {}):
+            self.lines.append(line)
+        judged = [line["scores"] for line in others if "scores" in line and line["turns"] == len(self.lines)]
+        self.scores: list[Any] | None = judged[-1] if judged else None
+        failed = [line for line in others if "failed" in line]
+        self.failures = [str(line["failed"]) for line in failed]
+        self._failed_here = bool(failed) and failed[-1]["turns"] == len(self.lines)
 
     @property
     def ended(self) -> str:
         """Why the dialogue ended; a failure counts only if no later try got past it."""
         if self.lines and self.lines[-1]["ended"]:
             return str(self.lines[-1]["ended"])
-        return f"error: {self.failures[-1]}" if self.failures else ""
+        return f"error: {self.failures[-1]}" if self._failed_here else ""
 
     @property
     def turns(self) -> tuple[Turn, ...]:

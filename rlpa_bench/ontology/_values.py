@@ -49,7 +49,7 @@ class Value:
     parent: str = ""
     """Id of the broader value; empty at the top."""
     count: int = 0
-    """How often it occurs in public personas; 0 if never counted."""
+    """The number in the value, such as 2 in "two daughters"; 0 if it has none."""
     style: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Traits only: what it asks of a reply, by dimension, -2 to 2."""
 

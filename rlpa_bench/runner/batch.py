@@ -95,7 +95,7 @@ class Batch:
             if reason := self.over_budget():
                 raise RunStoppedError(reason, reason="budget")
             dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
-            self.log.scores(unit.number, await self.score(dialogue))
+            self.log.scores(unit.number, await self.score(dialogue), len(dialogue.turns))
             self.tally.dialogues += 1
             self.hook.rlpa_bench_dialogue_end(dialogue=dialogue)
             await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
@@ -132,7 +132,7 @@ class Batch:
                     self.tally.succeed()
                     return step.state.ended
         except DialogueFailedError as failure:
-            self.log.failed(unit.number, failure.reason)
+            self.log.failed(unit.number, failure.reason, len(turns))
             if self.tally.fail(failure.kind) >= self.stop_after:
                 raise RunStoppedError(
                     f"{self.stop_after} dialogues in a row failed with the same error ({failure.reason}); "

@@ -61,7 +61,7 @@ def child(out: Path, point: str) -> int:
         kind, _, count = point.partition(":")
         if count:
             left[kind] = int(count)
-        play(out, MortalModel, MortalJudge, watchers=[Assassin()], turns=12)
+        play(out, MortalModel, MortalJudge, watchers=[Assassin()], turns=12, max_connections=3)
         os._exit(0)
     return os.WTERMSIG(os.waitpid(pid, 0)[1])
 

@@ -26,9 +26,9 @@ from rlpa_bench.report.curves import panels
 from rlpa_bench.report.dialogues import Mark, check
 from rlpa_bench.report.html import write_html
 from rlpa_bench.report.sample import EvenSample, Selection, Shown
-from rlpa_bench.runs import Run, finalise, read_json, write_json
-from rlpa_bench.transcripts import SCHEMA, Log, dumps, replacing
-from rlpa_bench.types import Case, Change, Gold, Item, Output, Score, Session, Status, Turn, Utterance
+from rlpa_bench.runs import Run, read_json, write_json
+from rlpa_bench.transcripts import SCHEMA, dumps
+from rlpa_bench.types import Case, Change, Dialogue, Gold, Item, Output, Score, Session, Status, Turn, Utterance
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BAD = "<script>document.title = 'taken'</script>"
@@ -62,9 +62,9 @@ class Toy(Metric):
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         for turn, value, reason, defined in record.verdicts("asks", "asks"):
             yield Value("AVG[asks]", turn, None if value is None else 100 * value, reason, defined)
-        for turn in record.dialogue.turns:
-            yield Value("D(k)", turn.index, 20.0 * turn.index)
-            yield Value("profile F1", turn.index, 10.0)
+        for played in record.dialogue.turns:
+            yield Value("D(k)", played.index, 20.0 * played.index)
+            yield Value("profile F1", played.index, 10.0)
 
 
 def said(index: int, raw: str, user: Utterance, session: int = 0, finish: str = "stop") -> Turn:
@@ -105,39 +105,39 @@ def info(plan: Plan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def played(log: Log) -> None:
-    """One dialogue with every fault, one that failed, three plain ones, one that never began."""
+def dialogues() -> Iterator[tuple[Dialogue, list[Score]]]:
+    """One dialogue with every fault, one that failed, three plain ones; one never began."""
     first, second = (CANDIDATES[0], "case/1"), (CANDIDATES[0], "case-1")
     told = Utterance("I am 39.\x00", (AGE.key,))
     profile = "- Age: 39\n- Occupation: nurse\n- Interests: golf, chess\n- Marital Status: married"
-    log.turn(0, said(1, f"forgot & {BAD}", Utterance("Hello")), None, "", 1.0)
-    log.turn(0, said(2, "<profile>\n- Ag", told, finish="length"), None, "", 1.0)
-    last = said(3, Contract.write(profile, "So you are 39?"), Utterance("Hello again"), session=1)
-    log.turn(0, last, None, "schedule", 1.0)
+    turns = (
+        said(1, f"forgot & {BAD}", Utterance("Hello")),
+        said(2, "<profile>\n- Ag", told, finish="length"),
+        said(3, Contract.write(profile, "So you are 39?"), Utterance("Hello again"), session=1),
+    )
     scores = verdicts(first, 0.0, 1, "asks nothing") + verdicts(first, None, 2, "timeout: slow")
-    log.scores(0, [*scores, *verdicts(first, 1.0, 3, "asks the age")])
-    log.turn(1, said(1, Contract.write("- Age: 7", "Hm?"), Utterance("Hi", None)), None, "", 1.0)
-    log.failed(1, "candidate: 503: the server is away")
-    log.scores(1, verdicts(second, 1.0, 1))
-    for unit, case in ((2, CASES[0]), (4, CASES[0]), (5, CASES[1])):
-        for k in range(1, case.turns + 1):
-            plain = said(k, Contract.write("", f"What next, {unit}?"), Utterance("Hello"), session=k // 3)
-            log.turn(unit, plain, None, "schedule" if k == case.turns else "", 0.5)
-        log.scores(
-            unit, [s for k in range(1, case.turns + 1) for s in verdicts((CANDIDATES[unit // 2], case.id), 1.0, k)]
-        )
+    yield Dialogue(*first, 0, turns, 3, "schedule"), scores + verdicts(first, 1.0, 3, "asks the age")
+    lost = (said(1, Contract.write("- Age: 7", "Hm?"), Utterance("Hi", None)),)
+    yield Dialogue(*second, 0, lost, 2, "error: candidate: 503: the server is away"), verdicts(second, 1.0, 1)
+    for candidate, case in ((CANDIDATES[1], CASES[0]), (CANDIDATES[2], CASES[0]), (CANDIDATES[2], CASES[1])):
+        raw = Contract.write("", f"What next, says {candidate}?")
+        plain = tuple(said(k, raw, Utterance("Hello"), session=k // 3) for k in range(1, case.turns + 1))
+        good = [score for k in range(1, case.turns + 1) for score in verdicts((candidate, case.id), 1.0, k)]
+        yield Dialogue(candidate, case.id, 0, plain, case.turns, "schedule"), good
 
 
 def build(path: Path, without: Sequence[str] = ()) -> Run:
-    plan = Plan(CANDIDATES, CASES, 1, {})
     path.mkdir(exist_ok=True)
-    with replacing(path / "cases.jsonl") as file:
-        file.writelines(dumps(case) for case in CASES)
-    write_json(path / "run.json", {name: value for name, value in info(plan).items() if name not in without})
-    log = Log(path / "log" / "0000.jsonl")
-    played(log)
-    log.close()
-    finalise(path, plan)
+    written = info(Plan(CANDIDATES, CASES, 1, {}))
+    write_json(path / "run.json", {name: value for name, value in written.items() if name not in without})
+    played = list(dialogues())
+    files = {
+        "cases.jsonl": CASES,
+        "dialogues.jsonl": [dialogue for dialogue, _ in played],
+        "scores.jsonl": [score for _, scores in played for score in scores],
+    }
+    for name, lines in files.items():
+        (path / name).write_bytes(b"".join(map(dumps, lines)))
     return complete(path, [Toy(Options(), None)], Plugins([]))  # type: ignore[arg-type]
 
 
@@ -195,7 +195,7 @@ def test_failed_and_missing_are_counted_by_reason(page: str) -> None:
     text = words(page)
     assert "1 × candidate: 503" in text
     assert "1 × error: timeout" in text and "1 × error" in text
-    assert "n/a (3/5 scored)" in text
+    assert "n/a (3/5" in text
 
 
 def test_candidates_stand_in_groups_and_grants_are_marked(page: str) -> None:
@@ -342,7 +342,7 @@ const pick = (text, candidate) => {
 const all = [...document.querySelectorAll("details.dialogue")];
 const shown = () => all.filter((d) => !d.hidden).map((d) => d.id).join(" ");
 const say = (name) => document.body.setAttribute("data-" + name, shown());
-setTimeout(() => { pick("WHAT NEXT, 4", ""); setTimeout(() => { say("text");
+setTimeout(() => { pick("NEXT, SAYS NULL", ""); setTimeout(() => { say("text");
   pick("", "m-x-base"); setTimeout(() => { say("candidate"); }, 300); }, 300); }, 100);
 </script>"""
 
@@ -362,5 +362,5 @@ def test_in_a_browser_the_page_filters_and_links_open(path: Path, page: str, tmp
     dom, log = browse(acted, tmp_path / "b")
     assert "CONSOLE" not in log, log
     body = Tree(dom).all("body")[0]
-    assert body["data-text"] == "d-null-case-1-0"
+    assert body["data-text"] == "d-null-case-1-0 d-null-case-1-2-0"
     assert body["data-candidate"] == "d-m-x-base-case-1-0 d-m-x-base-case-1-2-0"

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def rlpa_bench_models() -> Iterable[type[Model]]:
+    from rlpa_bench_plugins.models.hf import HF
     from rlpa_bench_plugins.models.llamacpp import LlamaCpp
     from rlpa_bench_plugins.models.openai_chat import OpenAI
     from rlpa_bench_plugins.models.scripted import Scripted
     from rlpa_bench_plugins.models.smollm2 import SmolLM2
+    from rlpa_bench_plugins.models.tiny import Tiny
 
-    return [SmolLM2, LlamaCpp, OpenAI, Scripted]
+    return [SmolLM2, LlamaCpp, OpenAI, HF, Scripted, Tiny]
