@@ -138,9 +138,9 @@ class Harness:
         """``kind/name`` -> every option in force, defaults included."""
         return dict(sorted(self._component_options.items()))
 
-    def check_options(self) -> None:
-        """Raises UsageError for an option that reached no component."""
-        for kind, names in self.options.items():
+    def check_options(self, given: OptionTree | None = None) -> None:
+        """Raises UsageError for an option, of all or of the given ones, that reached no component."""
+        for kind, names in (self.options if given is None else given).items():
             for name, values in names.items():
                 for option in values:
                     if (kind, name, option) not in self._used:

@@ -28,7 +28,6 @@ from rlpa_bench.types import (
     View,
 )
 
-
 MAX_OUTPUT = 100_000
 """Characters of an output that are kept; the rest counts as cut off."""
 
@@ -64,7 +63,8 @@ class DialogueEnv:
             raise UsageError(f"case {case.id!r} plans a session without turns; every session needs at least one")
         state = State(case, seed, Utterance(""))
         opening = case.sessions[0].opening
-        return replace(state, user=await self.simulator.open(state) if opening is None else Utterance(opening))
+        said = self._said(await self.simulator.open(state)) if opening is None else Utterance(opening)
+        return replace(state, user=said)
 
     def view(self, state: State, grants: frozenset[str] = frozenset()) -> View:
         """What a candidate may see of a state; gold and ledger only by grant."""
@@ -120,8 +120,9 @@ class DialogueEnv:
                 return replace(state, turns=turns, ended="schedule")
         waiting = replace(state, turns=turns, session=session, user=Utterance(""))
         opening = planned[session].opening if session > state.session else None
-        user = await self.simulator.reply(waiting) if opening is None else Utterance(opening, state=turn.user.state)
-        return replace(waiting, user=user)
+        if opening is None:
+            return replace(waiting, user=self._said(await self.simulator.reply(waiting)))
+        return replace(waiting, user=Utterance(opening, state=turn.user.state))
 
     async def step(self, state: State, output: Output | str) -> tuple[State, Scored]:
         """``score`` and ``advance`` of one output."""
@@ -139,6 +140,12 @@ class DialogueEnv:
 
     def _profile(self, turn: Turn) -> str:
         return "" if turn.malformed else self.contract.parse(turn.output.raw).profile
+
+    def _said(self, words: object) -> Utterance:
+        if not isinstance(words, Utterance) or not isinstance(words.text, str):
+            name = self.simulator.name
+            raise TypeError(f"simulator {name!r} returned {type(words).__name__}, not an Utterance with a text")
+        return words
 
 
 def _storable(output: Output) -> Output:

@@ -194,6 +194,8 @@ class Part:
     low: float = 0.0
     high: float = 1.0
     help: str = ""
+    binary: bool = False
+    """Whether only ``low`` and ``high`` occur."""
 
 
 class Judge(Component):
@@ -299,6 +301,8 @@ class Column:
     """Whether the curve over turns is kept and shown."""
     headline: bool = False
     """Whether the short table shows it."""
+    binary: bool = False
+    """Whether every unit is ``low`` or ``high``, so that a column of equal units still has an interval (Wilson)."""
 
 
 @dataclass(frozen=True, slots=True)

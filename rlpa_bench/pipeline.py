@@ -19,7 +19,7 @@ from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import RunDirectoryError, UsageError
 from rlpa_bench.interfaces import Component, JudgeInfo
-from rlpa_bench.plan import Plan, with_turns
+from rlpa_bench.plan import Plan, refuse_doubled, with_turns
 from rlpa_bench.plugins import Plugins
 from rlpa_bench.runner.batch import Batch, RunStoppedError, Tally
 from rlpa_bench.runs import Run, check_identity, finalise, locked, write_json
@@ -205,6 +205,7 @@ class Flow:
         info |= finalise(self.path, plan)
         info["counts"]["planned"] = tally.planned
         info |= {"failures": tally.failures, "calls": asdict(self.harness.context.counters)}
+        info["problems"] = [str(problem) for problem in self.harness.plugins.problems]
         info["calls"].pop("waiting")
         write_json(self.path / "run.json", info)
         return complete(self.path, metrics, self.harness.plugins)
@@ -221,7 +222,9 @@ class Flow:
         specs = [f"{model}/{baseline}" for model in models for baseline in baselines]
         specs += named
         specs += [name for name in controls if self.request.controls and name not in named]
-        return {candidate.name: candidate for candidate in map(self.harness.candidate, specs)}
+        candidates = [self.harness.candidate(spec) for spec in specs]
+        refuse_doubled("candidate", [candidate.name for candidate in candidates])
+        return {candidate.name: candidate for candidate in candidates}
 
     def _plan(self, candidates: Mapping[str, Candidate]) -> Plan:
         suite, limit = self.harness.suite, self.request.limit
@@ -308,13 +311,13 @@ class Flow:
         counters = self.harness.context.counters
         score = _scorer(env, plan.cases, self.request.repeats)
         batch = Batch(
-            plan, env, candidates, log, score, self.harness.plugins.hook, tally,
+            plan, env, candidates, log, score, self.harness.plugins.notify, tally,
             over_budget=lambda: _over_budget(counters.cost, self.limits.max_cost),
             retry_errors=self.limits.retry_errors,
         )  # fmt: skip
         if self.watch:
             self.watch(Live(self.path, tally, counters, plan))
-        self.harness.plugins.hook.rlpa_bench_run_start(run=Run(self.path).info)
+        self.harness.plugins.notify("run_start", run=Run(self.path).info)
         try:
             await batch.run(index, workers=self.limits.max_connections or 16)
         except RunStoppedError:
@@ -361,7 +364,7 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
         },
     )
     write_report(run)
-    plugins.hook.rlpa_bench_run_end(summary=run.summary)
+    plugins.notify("run_end", summary=run.summary)
     return run
 
 
@@ -369,19 +372,24 @@ def rescore(
     path: Path,
     *,
     judge: str = "",
-    repeats: int = 1,
+    repeats: int | None = None,
     cache: bool = True,
     options: Sequence[str] = (),
     plugins: Iterable[object] = (),
 ) -> Run:
     """Judges recorded transcripts again; scores of other judges stay. Starts no candidate and asks no user.
 
+    Args:
+        judge: names of judges, comma-separated; by default the run's own.
+        repeats: verdicts per turn of judges that are not deterministic; by default as many as the run's.
+
     Raises:
         RlpaBenchError: as :func:`run` does; the old scores stay until all new ones are there.
     """
     run = Run(path)
     with locked(path):
-        return _blocking(lambda: _rescore(run, _names(judge) or tuple(run.judges), repeats, cache, options, plugins))
+        names, times = _names(judge) or tuple(run.judges), repeats or run.info["identity"]["config"]["repeats"]
+        return _blocking(lambda: _rescore(run, names, times, cache, options, plugins))
 
 
 async def _rescore(
@@ -392,6 +400,7 @@ async def _rescore(
         "", protocol=_protocol(run), options=_judge_options(run, options), cache=store, plugins=Plugins(plugins)
     )
     judges = harness.judges(names)
+    harness.check_options(parse_options(options))
     cases = tuple(run.cases.values())
     others = {case.id: other_case(case, cases) for case in cases}
     fresh = {judge.name for judge in judges} | {judge.name + OTHER for judge in judges}
@@ -422,9 +431,11 @@ async def _rescore(
 
 
 def _judge_options(run: Run, texts: Sequence[str]) -> OptionTree:
-    """The run's own options for its judges, under the ones given now."""
+    """The run's own options for its judges and models, under the ones given now."""
     recorded = run.info["identity"]["config"]["options"]
-    merged = {"judges": {name: dict(values) for name, values in recorded.get("judges", {}).items()}}
+    merged = {
+        kind: {name: dict(values) for name, values in recorded.get(kind, {}).items()} for kind in ("judges", "models")
+    }
     for kind, names in parse_options(texts).items():
         for name, values in names.items():
             merged.setdefault(kind, {}).setdefault(name, {}).update(values)

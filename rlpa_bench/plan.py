@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,8 @@ class Plan:
     """This worker's part: (index, number of workers)."""
 
     def __post_init__(self) -> None:
-        for what, names in (("candidate", self.candidates), ("case", [case.id for case in self.cases])):
-            if doubled := [name for name, n in Counter(names).items() if n > 1]:
-                raise UsageError(f"{what} {doubled[0]!r} occurs twice; each may occur once")
+        refuse_doubled("candidate", self.candidates)
+        refuse_doubled("case", [case.id for case in self.cases])
         if not self.candidates or not self.cases:
             raise UsageError("nothing to run: name a model or a control, and a suite with cases")
 
@@ -84,6 +83,12 @@ class Plan:
     @property
     def size(self) -> int:
         return sum(self.planned(candidate) for candidate in self.candidates)
+
+
+def refuse_doubled(what: str, names: Iterable[str]) -> None:
+    """Raises UsageError if a name occurs twice."""
+    if doubled := [name for name, n in Counter(names).items() if n > 1]:
+        raise UsageError(f"{what} {doubled[0]!r} occurs twice; each may occur once")
 
 
 def with_turns(cases: Sequence[Case], turns: int | None) -> tuple[Case, ...]:

@@ -40,7 +40,7 @@ class Offer:
     @property
     def missing(self) -> tuple[str, ...]:
         """Modules it requires that are not installed; looks without importing them."""
-        return tuple(module for module in self.component.requires if find_spec(module) is None)
+        return tuple(module for module in self.component.requires if not _installed(module))
 
     @property
     def problem(self) -> str:
@@ -49,6 +49,13 @@ class Offer:
             return ""
         extra = f"pip install 'rlpa-bench[{self.component.extra}]'" if self.component.extra else "install them"
         return f"needs {', '.join(self.missing)}: {extra}"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that would hold it
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Plugins:
         self.problems: list[Problem] = []
         self._origin: dict[int, tuple[str, str]] = {}
         self._offers: dict[str, list[Offer]] = {}
+        self._muted: set[tuple[int, str]] = set()
         disabled = {name.strip() for name in os.environ.get("RLPA_BENCH_DISABLE", "").split(",")}
         found = entry_points(group=entry_point_group) if entry_point_group else ()
         for point in sorted(found, key=lambda p: (p.name, p.dist.name if p.dist else "")):
@@ -81,9 +89,22 @@ class Plugins:
         for plugin in extra:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__), "this process", "")
 
-    @property
-    def hook(self) -> Any:
-        return self.manager.hook
+    def notify(self, event: str, **facts: Any) -> None:
+        """Calls the hook ``rlpa_bench_EVENT`` of every plugin, the latest first.
+
+        A plugin that raises is noted among the problems and not called for this event again.
+        """
+        for implementation in reversed(getattr(self.manager.hook, f"rlpa_bench_{event}").get_hookimpls()):
+            key = (id(implementation.plugin), event)
+            if key in self._muted:
+                continue
+            try:
+                implementation.function(*(facts[name] for name in implementation.argnames))
+            except Exception as error:  # an observer may be anybody's code and stops nobody
+                self._muted.add(key)
+                name = implementation.plugin_name.split(":")[1]
+                message = f"hook {event} raised {type(error).__name__}: {error}"
+                self.problems.append(Problem(name, *self._origin[key[0]], message))
 
     def offers(self, kind: str) -> list[Offer]:
         """All components of a kind, in the order of their names."""
@@ -139,7 +160,7 @@ class Plugins:
 
     def _collect(self, kind: str) -> list[Offer]:
         offers = []
-        caller = getattr(self.hook, f"rlpa_bench_{kind}")
+        caller = getattr(self.manager.hook, f"rlpa_bench_{kind}")
         for implementation in caller.get_hookimpls():
             origin = self._origin[id(implementation.plugin)]
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 from rlpa_bench.errors import BoundaryError, JudgeError
@@ -52,20 +53,24 @@ async def judge_subject(judge: Judge, subject: Any) -> Mapping[str, Verdict]:
     """A judge's verdicts, with its failures booked as errors: no part ever gets a default score."""
     try:
         verdicts = await judge.judge(subject)
+        if not isinstance(verdicts, Mapping):
+            raise TypeError(f"judge {judge.name!r} returned {type(verdicts).__name__}, not verdicts by part")
     except Exception as error:  # a judge may be anybody's code: its failure is data, never a crash and never a 0
         word = error.reason if isinstance(error, BoundaryError) else type(error).__name__
         return dict.fromkeys(judge.parts, Verdict(None, "error", f"{word}: {error}"))
     return {part: _checked(judge, part, verdicts.get(part)) for part in judge.parts}
 
 
-def _checked(judge: Judge, part: str, verdict: Verdict | None) -> Verdict:
-    if verdict is None:
+def _checked(judge: Judge, part: str, verdict: object) -> Verdict:
+    if not isinstance(verdict, Verdict):
         return Verdict(None, "error", "no verdict for this part")
-    scale = judge.parts[part]
-    if verdict.value is not None and not scale.low <= verdict.value <= scale.high:
-        reason = f"out_of_range: {verdict.value} is not in [{scale.low}, {scale.high}]"
+    scale, value = judge.parts[part], verdict.value
+    if value is None:
+        return verdict
+    if not isinstance(value, Real) or not scale.low <= value <= scale.high:
+        reason = f"out_of_range: {value!r} is no number in [{scale.low}, {scale.high}]"
         return Verdict(None, "error", reason, verdict.raw)
-    return verdict
+    return verdict if type(value) is float else replace(verdict, value=float(value))  # numpy's, a bool, an int
 
 
 def other_case(case: Case, cases: Sequence[Case]) -> Case | None:

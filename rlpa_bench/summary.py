@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record
-from rlpa_bench.statistics import Estimate, clustered_mean, jackknife_curve
+from rlpa_bench.statistics import Estimate, clustered_mean, jackknife_curve, wilson_interval
 from rlpa_bench.types import Score
 
 MISSING_MARK = 0.01
@@ -112,7 +112,7 @@ def _reduce(column: Column, row: Mapping[str, Cell]) -> dict[str, Any]:
         "missing": dict(sorted(cell.reasons.items())),
         "clusters": len(cell.dialogues),
     }
-    estimate = _function(column, cell) if column.curve else _mean(cell)
+    estimate = _function(column, cell) if column.curve else _mean(column, cell)
     out |= {"mean": None, "low": None, "high": None} if estimate is None else _numbers(estimate, column)
     if missing > MISSING_LIMIT:
         out |= {"withheld": out["mean"], "mean": None, "low": None, "high": None}
@@ -125,9 +125,27 @@ def _reduce(column: Column, row: Mapping[str, Cell]) -> dict[str, Any]:
     return out
 
 
-def _mean(cell: Cell) -> Estimate | None:
+def _mean(column: Column, cell: Cell) -> Estimate | None:
     means = cell.means()
-    return clustered_mean(list(means.values()), None) if means else None
+    if not means:
+        return None
+    estimate = clustered_mean(list(means.values()), None)
+    return (
+        _alike(column, cell, estimate)
+        if column.binary and set(means.values()) <= {column.low, column.high}
+        else estimate
+    )
+
+
+def _alike(column: Column, cell: Cell, estimate: Estimate) -> Estimate:
+    """Where all units of a binary column agree, t gives an empty interval: Wilson's instead, a case counting once."""
+    assert column.low is not None and column.high is not None
+    if estimate.mean not in (column.low, column.high):
+        return estimate
+    n = sum(len(cases) for cases in cell.dialogues.values())
+    low, high = wilson_interval(n if estimate.mean == column.high else 0, n)
+    span = column.high - column.low
+    return replace(estimate, low=column.low + low * span, high=column.low + high * span)
 
 
 def _function(column: Column, cell: Cell) -> Estimate | None:

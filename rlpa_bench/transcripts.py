@@ -42,6 +42,15 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
+def is_json(value: Any) -> bool:
+    """Whether a log can hold the value."""
+    try:
+        dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
 def read_lines(path: Path) -> Iterator[Any]:
     """The values of a JSONL file. Raises DataError naming file and line."""
     import orjson
@@ -240,24 +249,35 @@ def describe_invalid(error: ValueError) -> str:
 
 def load_cases(path: Path) -> dict[str, Case]:
     """The cases of a run, by id."""
-    return {value["id"]: adapter(Case).validate_python(value) for value in read_lines(path)}
+    return {case.id: case for case in _records(path, Case)}
 
 
 def read_dialogues(path: Path) -> Iterator[Dialogue]:
     """The dialogues of a run, one at a time. Raises DataError."""
-    validate: Callable[[Any], Dialogue] = adapter(Dialogue).validate_python
+    yield from _records(path, Dialogue)
+
+
+def _records(path: Path, kind: Any) -> Iterator[Any]:
+    for _, record in _validated(path, kind):
+        yield record
+
+
+def _validated(path: Path, kind: Any) -> Iterator[tuple[Any, Any]]:
+    """Each line as JSON and as a ``kind``."""
+    validate: Callable[[Any], Any] = adapter(kind).validate_python
     for number, value in enumerate(read_lines(path), 1):
         try:
-            yield validate(value)
+            record = validate(value)
         except ValueError as error:
             raise DataError(f"{path} line {number}: {describe_invalid(error)}; restore the file") from None
+        yield value, record
 
 
 def read_scores(path: Path) -> Iterator[list[Any]]:
-    """The score records of a run, one list per dialogue, in file order."""
+    """The score records of a run, one list per dialogue, in file order. Raises DataError."""
     group: list[Any] = []
     name: tuple[Any, ...] = ()
-    for score in read_lines(path):
+    for score, _ in _validated(path, Score):
         this = (score["candidate"], score["case"], score["seed"])
         if this != name and group:
             yield group

@@ -10,10 +10,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ("RLPA_BENCH_ALOE_SOURCE", "RLPA_BENCH_SLOW")
     for name in list(os.environ):
-        if name.endswith("_API_KEY") or name.startswith(("RLPA_BENCH_", "OPENAI_")):
-            if name not in ("RLPA_BENCH_ALOE_SOURCE", "RLPA_BENCH_TEST_CACHE"):
-                monkeypatch.delenv(name)
+        if name not in kept and (name.endswith("_API_KEY") or name.startswith(("RLPA_BENCH_", "OPENAI_"))):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("RLPA_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 

@@ -50,7 +50,7 @@ class Commands(click.Group):
 
             group = click.Group()
             plugins = Plugins()
-            plugins.hook.rlpa_bench_commands(group=group)
+            plugins.notify("commands", group=group)
             self._from_plugins = dict(group.commands)
         return self._from_plugins
 

@@ -12,10 +12,10 @@ from rlpa_bench.cli.options import flag
 @click.command("score", help="Judge the transcripts of RUN again, offline; asks no candidate and no user.")
 @click.argument("run", type=click.Path(path_type=Path))
 @flag("--judge", default="", help="Judges, comma-separated.  [default: the run's own]")
-@flag("--repeats", type=int, default=1, show_default=True, help="Verdicts per turn of judges that vary.")
+@flag("--repeats", type=int, default=None, help="Verdicts per turn of judges that vary.  [default: the run's own]")
 @flag("--cache/--no-cache", default=True, help="Reuse identical model calls.  [default: cache]")
 @click.option("-o", "options", multiple=True, metavar="judge[.NAME].OPTION=VALUE", help="Option of a judge.")
-def command(run: Path, judge: str, repeats: int, cache: bool, options: tuple[str, ...]) -> int:
+def command(run: Path, judge: str, repeats: int | None, cache: bool, options: tuple[str, ...]) -> int:
     from rich.console import Console
 
     from rlpa_bench.pipeline import rescore

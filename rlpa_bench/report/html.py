@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from rlpa_bench.interfaces import Record
 from rlpa_bench.report import overview
 from rlpa_bench.report.curves import STYLES, forest, mark, panels
 from rlpa_bench.report.dialogues import brief, named, opinions_of, turn_views
-from rlpa_bench.report.sample import Render, Shown, select
+from rlpa_bench.report.sample import Render, Shown, select, shares
 from rlpa_bench.report.table import LATENCY, cell_text, headline, notes
 from rlpa_bench.transcripts import replacing
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 BUDGET = 4_500_000
 """Characters of HTML for all transcripts together, so that a page stays near 5 MB."""
+LONGEST = 4000
+"""Characters of one text that are shown."""
+LINES = 60
+"""Lines of an inferred profile that are shown."""
 
 
 def write_html(run: Run, path: Path) -> None:
@@ -47,7 +51,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
-    env.filters |= {"named": named, "bold_value": _bold_value}
+    env.filters |= {"bold_value": _bold_value, "cut": _cut}
     return env
 
 
@@ -57,6 +61,13 @@ def _printable(value: Any) -> Any:
 
 
 _CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"}
+
+
+def _cut(text: str) -> str:
+    """A text short enough to be read on a page."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]} … (cut here: dialogues.jsonl holds all {len(text):,} characters)"
 
 
 def _bold_value(text: str) -> Any:
@@ -75,18 +86,17 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
     from markupsafe import Markup
 
     info, summary = run.info, run.summary
-    found = overview.outcomes(run)
+    found = overview.outcomes(run, LONGEST)
     groups = overview.groups(run)
     played = [name for names in groups.values() for name in names if name in summary["rows"]]
     short = headline(summary)
     bars, axis = forest(summary, played, short[0]) if short else ([], "")
     script = env.get_template("page.js").render()
-    return {
+    return _terms(info) | {
         "run": info,
         "name": run.path.resolve().name,
         "sentences": list(overview.sentences(run, found)),
         "notes": notes(run),
-        "revision": overview.revision(info),
         "groups": groups,
         "outcomes": found,
         "summary": summary,
@@ -99,15 +109,27 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
         "panels": [(panel, list(panel.figures(summary, played))) for panel in panels(summary)],
         "key": lambda i: Markup(f'<g class="s{i % STYLES}"><path class="line" d="M0 7H34"/>{mark(i, 17, 7)}</g>'),
         "anchors": overview.anchors(info["plan"]["candidates"]),
-        "selections": select(run.records(), _renderer(run, env), len(info["candidates"]), BUDGET),
-        "command": overview.command(info["identity"]["config"]),
-        "terms": overview.terms(info),
-        "calls": overview.calls(info),
-        "cost": overview.cost(info),
+        "selections": select(run.records(), _renderer(run, env), shares(_needs(run, found), BUDGET)),
         "style": Markup(env.get_template("page.css").render()),
         "script": Markup(script),
         "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
     }
+
+
+def _terms(info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "command": overview.command(info["identity"]["config"]),
+        "terms": overview.terms(info),
+        "calls": overview.calls(info),
+        "cost": overview.cost(info),
+        "revision": overview.revision(info),
+    }
+
+
+def _needs(run: Run, found: Mapping[str, overview.Outcome]) -> dict[str, int]:
+    """Roughly how much HTML all dialogues of each candidate would take: by turns, verdicts and texts."""
+    verdicts = sum(len(judge.parts) for judge in run.judges.values())
+    return {name: o.turns * (700 + 140 * verdicts) + 3 * o.written for name, o in found.items()}
 
 
 def _renderer(run: Run, env: Environment) -> Render:
@@ -122,6 +144,7 @@ def _renderer(run: Run, env: Environment) -> Render:
         body = template.render(
             anchor=anchor,
             record=record,
+            most=LINES,
             truth=list(_truth(record)),
             turns=list(turn_views(record, judges)),
             whole=list(opinions_of(record, None, judges)),

@@ -25,15 +25,24 @@ class Outcome:
     """By stage and reason."""
     early: Counter[str] = field(default_factory=Counter)
     """Ended by the user before the schedule did, by reason."""
+    turns: int = 0
+    written: int = 0
+    """Characters of raw output, of each turn at most so many as are shown."""
 
 
-def outcomes(run: Run) -> dict[str, Outcome]:
-    """Counts from the transcripts themselves, candidates in the order of the plan."""
+def outcomes(run: Run, longest: int) -> dict[str, Outcome]:
+    """Counts from the transcripts themselves, candidates in the order of the plan.
+
+    Args:
+        longest: characters of one text that are shown.
+    """
     order = run.info["plan"]["candidates"]
     found = {name: Outcome(run.info["candidates"][name]["planned"]) for name in order}
     for line in read_lines(run.path / "dialogues.jsonl"):
         outcome = found[line["candidate"]]
         outcome.done += 1
+        outcome.turns += len(line["turns"])
+        outcome.written += sum(min(longest, len(turn["output"]["raw"])) for turn in line["turns"])
         if line["ended"].startswith("error"):
             outcome.failed[": ".join(line["ended"].split(": ")[1:3])] += 1
         elif len(line["turns"]) < line["planned"]:

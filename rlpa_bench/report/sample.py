@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -76,19 +76,22 @@ class Selection:
         return f"{len(self.shown)} of {self.total} dialogues are shown: {rest}. dialogues.jsonl holds all."
 
 
-def select(records: Iterable[Record], render: Render, candidates: int, budget: int) -> Iterator[Selection]:
-    """One selection per candidate that has dialogues, one at a time; room that one leaves goes to the next.
+def shares(needs: Mapping[str, int], budget: int) -> dict[str, int]:
+    """Splits a budget evenly, but whoever needs less leaves the rest to the others.
 
-    Args:
-        candidates: how many candidates the records are of, at most.
-        budget: characters of HTML for all candidates together.
+    Needs are estimates: who is given its fill may exceed it up to an even share.
     """
-    left, waiting = budget, candidates
+    given = {}
+    for done, (name, need) in enumerate(sorted(needs.items(), key=lambda pair: pair[1])):
+        given[name] = max(0, budget) // (len(needs) - done)
+        budget -= min(need, given[name])
+    return given
+
+
+def select(records: Iterable[Record], render: Render, budgets: Mapping[str, int]) -> Iterator[Selection]:
+    """One selection per candidate that has dialogues, one at a time; ``budgets`` are characters of HTML."""
     for candidate, group in groupby(records, key=lambda record: record.dialogue.candidate):
-        selection = _select(candidate, group, render, left // max(1, waiting))
-        left -= sum(len(shown.body) for shown in selection.shown)
-        waiting -= 1
-        yield selection
+        yield _select(candidate, group, render, budgets[candidate])
 
 
 def _select(candidate: str, records: Iterable[Record], render: Render, budget: int) -> Selection:

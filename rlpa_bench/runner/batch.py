@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
 from rlpa_bench.build import Candidate
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import BoundaryError
 from rlpa_bench.plan import Plan, Unit
-from rlpa_bench.runner.play import DialogueFailedError, play, restore
-from rlpa_bench.transcripts import Log, LogIndex, Progress
+from rlpa_bench.runner.play import DialogueFailedError, Step, play, restore
+from rlpa_bench.transcripts import Log, LogIndex, Progress, is_json
 from rlpa_bench.types import Dialogue, Score, State, Turn
 
 ScoreDialogue = Callable[[Dialogue], Awaitable[list[Score]]]
@@ -54,7 +52,7 @@ class Batch:
     candidates: Mapping[str, Candidate]
     log: Log
     score: ScoreDialogue
-    hook: Any
+    notify: Callable[..., None]
     tally: Tally
     stop_after: int = 20
     over_budget: Callable[[], str] = lambda: ""
@@ -97,7 +95,7 @@ class Batch:
             dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
             self.log.scores(unit.number, await self.score(dialogue), len(dialogue.turns))
             self.tally.dialogues += 1
-            self.hook.rlpa_bench_dialogue_end(dialogue=dialogue)
+            self.notify("dialogue_end", dialogue=dialogue)
             await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
 
     async def _dialogue(self, unit: Unit, progress: Progress | None) -> Dialogue:
@@ -121,13 +119,10 @@ class Batch:
     async def _play(self, unit: Unit, state: State | None, turns: list[Turn]) -> str:
         try:
             async for step in play(self.env, self.candidates[unit.candidate], unit.case, unit.seed, state):
-                upcoming = None if step.state.ended else step.state.user
-                self.log.turn(unit.number, step.turn, upcoming, step.state.ended, step.seconds)
+                self._log(unit.number, step)
                 turns.append(step.turn)
                 self.tally.turns += 1
-                self.hook.rlpa_bench_turn_end(
-                    candidate=unit.candidate, case=unit.case.id, seed=unit.seed, turn=step.turn
-                )
+                self.notify("turn_end", candidate=unit.candidate, case=unit.case.id, seed=unit.seed, turn=step.turn)
                 if step.state.ended:
                     self.tally.succeed()
                     return step.state.ended
@@ -141,3 +136,10 @@ class Batch:
                 ) from failure
             return f"error: {failure.reason}"
         raise AssertionError("play() ends a dialogue or raises")
+
+    def _log(self, unit: int, step: Step) -> None:
+        upcoming = None if step.state.ended else step.state.user
+        try:
+            self.log.turn(unit, step.turn, upcoming, step.state.ended, step.seconds)
+        except TypeError as error:  # somebody's memory or state is no JSON: an unwritten turn did not happen
+            raise DialogueFailedError("simulator" if is_json(step.turn.output) else "candidate", error) from error

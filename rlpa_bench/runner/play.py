@@ -46,7 +46,8 @@ async def play(
         try:
             output = await candidate.baseline.respond(env.view(state, candidate.baseline.grants))
             if not isinstance(output, Output) or not isinstance(output.raw, str):
-                raise TypeError(f"baseline {candidate.baseline.name!r} returned {type(output).__name__}, not an Output")
+                name = candidate.baseline.name
+                raise TypeError(f"baseline {name!r} returned {type(output).__name__}, not an Output with a text")
         except Exception as error:  # a candidate may be anybody's code: its failure is data
             raise DialogueFailedError("candidate", error) from error
         seconds = perf_counter() - began

@@ -25,7 +25,7 @@ from rlpa_bench.report import html, overview
 from rlpa_bench.report.curves import panels
 from rlpa_bench.report.dialogues import Mark, check
 from rlpa_bench.report.html import write_html
-from rlpa_bench.report.sample import EvenSample, Selection, Shown
+from rlpa_bench.report.sample import EvenSample, Selection, Shown, shares
 from rlpa_bench.runs import Run, read_json, write_json
 from rlpa_bench.transcripts import SCHEMA, dumps
 from rlpa_bench.types import Case, Change, Dialogue, Gold, Item, Output, Score, Session, Status, Turn, Utterance
@@ -296,6 +296,22 @@ def test_a_large_run_is_sampled_and_says_so(out: Path, monkeypatch: pytest.Monke
     mixed = Selection("m", [Shown(str(i), "", 0, "", [], "") for i in range(5)], total=90, faulty=4, faulty_shown=2)
     first = "2 (an even sample) of the 4 with faults first, then an even sample of the others"
     assert mixed.words == f"5 of 90 dialogues are shown: {first}. dialogues.jsonl holds all."
+
+
+def test_long_texts_are_cut_and_say_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = build(out)
+    monkeypatch.setattr(html, "LONGEST", 10)
+    monkeypatch.setattr(html, "LINES", 1)
+    write_html(run, run.path / "report.html")
+    text = words((run.path / "report.html").read_text(encoding="utf-8"))
+    assert "So you are … (cut here: dialogues.jsonl holds all 14 characters)" in text
+    assert "and 3 more lines, all in dialogues.jsonl" in text
+
+
+def test_room_that_one_candidate_leaves_goes_to_the_others() -> None:
+    assert shares({"a": 10, "b": 500, "c": 900}, 100) == {"a": 33, "b": 45, "c": 45}
+    fits = {"a": 10, "b": 20, "c": 60}
+    assert all(share >= fits[name] for name, share in shares(fits, 100).items())
 
 
 def test_an_even_sample_keeps_every_nth() -> None:

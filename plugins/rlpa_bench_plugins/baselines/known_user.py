@@ -26,9 +26,7 @@ class Oracle(Prompted):
     async def respond(self, view: View) -> Output:
         """Raises SimulatorError where the user has no gold."""
         if view.gold is None:
-            raise SimulatorError(
-                "this user has no golden profile to read; leave oracle out", reason="no-gold"
-            )
+            raise SimulatorError("this user has no golden profile to read; leave oracle out", reason="no-gold")
         return await self.finish(view, _told(view, self.context.contract.lines(view.gold.items)))
 
 
@@ -42,9 +40,7 @@ class Shuffled(Prompted):
     name = "shuffled"
     texts = ("known_user",)
 
-    def __init__(
-        self, options: Any, context: Context, argument: str = "", model: BoundModel | None = None
-    ) -> None:
+    def __init__(self, options: Any, context: Context, argument: str = "", model: BoundModel | None = None) -> None:
         from rlpa_bench_plugins.baselines.pool import Pool
 
         super().__init__(options, context, argument, model)

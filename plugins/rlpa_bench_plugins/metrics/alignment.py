@@ -38,10 +38,13 @@ class AlignmentMetric(Metric):
         for info in aligned(judges):
             scale, unit = info.parts[info.alignment], factor(info, info.alignment)
             low, high, tag = scale.low * unit, scale.high * unit, f"[{info.name}]"
+            both = scale.binary
             columns += [
-                Column(f"AVG{tag}", "mean of AL(k) over the turns", low, high, by_turn=True, headline=True),
-                Column(f"AL(1){tag}", "alignment at turn 1, when nothing is known of the user", low, high),
-                Column(f"AL(2+){tag}", "alignment from turn 2 on", low, high, headline=True),
+                Column(
+                    f"AVG{tag}", "mean of AL(k) over the turns", low, high, by_turn=True, headline=True, binary=both
+                ),
+                Column(f"AL(1){tag}", "alignment at turn 1, when nothing is known of the user", low, high, binary=both),
+                Column(f"AL(2+){tag}", "alignment from turn 2 on", low, high, headline=True, binary=both),
             ]
             columns += [
                 Column(f"{name}{tag}", text, curve_of=f"AVG{tag}", curve=function, headline=name == "N-IR")
@@ -67,7 +70,7 @@ class CriteriaMetric(Metric):
 
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
         return [
-            Column(f"{part}[{info.name}]", scale.help, scale.low * unit, scale.high * unit)
+            Column(f"{part}[{info.name}]", scale.help, scale.low * unit, scale.high * unit, binary=scale.binary)
             for info in aligned(judges)
             for part, scale in info.parts.items()
             if part != info.alignment and (unit := factor(info, part))

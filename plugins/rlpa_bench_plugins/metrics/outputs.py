@@ -19,9 +19,9 @@ class FormatMetric(Metric):
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
         return [
             Column(
-                "malformed", "turns that broke the output contract", 0, 100, better="lower", headline=True
+                "malformed", "turns that broke the output contract", 0, 100, better="lower", headline=True, binary=True
             ),
-            Column("truncated", "turns cut off before they fulfilled it", 0, 100, better="lower"),
+            Column("truncated", "turns cut off before they fulfilled it", 0, 100, better="lower", binary=True),
         ]
 
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
@@ -49,9 +49,7 @@ class UsageMetric(Metric):
         for turn in record.dialogue.turns:
             costs += [call.cost for call in turn.output.calls]
             for kind, tokens in split_tokens(turn).items():
-                yield Value(
-                    f"{kind} tokens", turn.index, tokens, "not reported", planned=bool(turn.output.calls)
-                )
+                yield Value(f"{kind} tokens", turn.index, tokens, "not reported", planned=bool(turn.output.calls))
         known = [cost for cost in costs if cost is not None]
         total = sum(known) if len(known) == len(costs) else None
         yield Value("cost", None, total, "unpriced", planned=bool(costs))

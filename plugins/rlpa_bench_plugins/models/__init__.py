@@ -19,5 +19,6 @@ def rlpa_bench_models() -> Iterable[type[Model]]:
     from rlpa_bench_plugins.models.scripted import Scripted
     from rlpa_bench_plugins.models.smollm2 import SmolLM2
     from rlpa_bench_plugins.models.tiny import Tiny
+    from rlpa_bench_plugins.models.vllm_server import VLLM
 
-    return [SmolLM2, LlamaCpp, OpenAI, HF, Scripted, Tiny]
+    return [SmolLM2, LlamaCpp, OpenAI, HF, VLLM, Scripted, Tiny]

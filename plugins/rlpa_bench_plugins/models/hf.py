@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from secrets import randbits
 from typing import Any, ClassVar, Literal
@@ -17,12 +18,12 @@ from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.options import ModelOptions
 from rlpa_bench.randomness import Draws
 from rlpa_bench.types import JSON, Message
+from rlpa_bench_plugins.models._checkpoint import weights
 from rlpa_bench_plugins.models._decode import Decoder, Row
 from rlpa_bench_plugins.models._text import as_dicts, refuse_format, refuse_guide
 
 GATHER = 0.005
 """Seconds a batch waits for calls that arrive together."""
-WEIGHTS = (".safetensors", ".bin", ".gguf")
 
 
 class HFOptions(ModelOptions):
@@ -32,6 +33,7 @@ class HFOptions(ModelOptions):
     )
     batch_size: int = Field(8, ge=1, description="Calls decoded at once.")
     context: int | None = Field(None, ge=16, description="Tokens of prompt and answer; unset is the model's own.")
+    threads: int | None = Field(None, ge=1, description="Threads on the CPU; unset is half of its cores.")
     revision: str | None = Field(None, description="Branch, tag or commit, for a model of a hub.")
     chat_template: Path | None = Field(None, description="A Jinja file in place of the tokenizer's chat template.")
 
@@ -87,17 +89,7 @@ class HF(Model):
 
     @cached_property
     def _weights(self) -> str:
-        """The commit of a hub checkpoint, or the digest of the weight files of a local one."""
-        path = Path(self.argument).expanduser()
-        commit = getattr(self._decoder.model.config, "_commit_hash", None)
-        if not path.exists() and commit:
-            return f"commit {commit}"
-        files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in WEIGHTS)
-        digests = []
-        for file in files:
-            with file.open("rb") as content:
-                digests.append(file_digest(content, "sha256").hexdigest())
-        return f"sha256 {digests[0] if len(digests) == 1 else sha256(''.join(digests).encode()).hexdigest()}"
+        return weights(self.argument, self.options.revision)
 
     @cached_property
     def _decoder(self) -> Decoder:
@@ -110,15 +102,19 @@ class HF(Model):
         return Decoder(model.to(self.device).eval(), tokenizer, context or 4096)
 
     def _load(self) -> tuple[Any, Any]:
+        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         path = Path(self.argument).expanduser()
         source, more = str(path) if path.exists() else self.argument, {"revision": self.options.revision or "main"}
         if path.is_file():
             source, more = str(path.parent), {"gguf_file": path.name}
         dtype = self.options.dtype
-        if dtype == "auto" and self.device == "cpu":
-            dtype = "float32"
+        if self.device == "cpu":
+            torch.set_num_threads(self.options.threads or max(1, (os.cpu_count() or 1) // 2))
+            dtype = "float32" if dtype == "auto" else dtype
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **more)
             return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **more), tokenizer

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 @rlpa_bench.hookimpl
 def rlpa_bench_simulators() -> Iterable[type[Simulator]]:
     from rlpa_bench_plugins.simulators.agenda import AgendaSimulator
-
     from rlpa_bench_plugins.simulators.human import HumanSimulator
 
     return [AgendaSimulator, HumanSimulator]

@@ -125,8 +125,7 @@ def _items(
         if row.slot not in slots:
             raise DataError(f"{path}, line {line}: unknown slot {row.slot!r}; use one of {', '.join(slots)}")
     items = tuple(
-        Item(row.slot, row.value, row.polarity, row.id if row.id in known else "", row.origin, row.say)
-        for row in rows
+        Item(row.slot, row.value, row.polarity, row.id if row.id in known else "", row.origin, row.say) for row in rows
     )
     _unique(path, [(line, item) for item in items], lambda item: item.key)
     return items

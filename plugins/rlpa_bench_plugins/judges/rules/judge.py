@@ -39,12 +39,12 @@ class RulesJudge(Judge):
     reward = ("gate",)
     alignment = "gate"
     parts: ClassVar[Mapping[str, Part]] = {
-        "naturalness": Part(help="plain sentences a person would write"),
-        "relevance": Part(help="takes up what was said and draws on what is known"),
-        "logic": Part(help="no contradiction, nothing claimed that was never told"),
-        "engagement": Part(help="invites going on in a way that fits"),
-        "informativeness": Part(help="adds something of its own about the topic"),
-        "gate": Part(help="product of the five"),
+        "naturalness": Part(help="plain sentences a person would write", binary=True),
+        "relevance": Part(help="takes up what was said and draws on what is known", binary=True),
+        "logic": Part(help="no contradiction, nothing claimed that was never told", binary=True),
+        "engagement": Part(help="invites going on in a way that fits", binary=True),
+        "informativeness": Part(help="adds something of its own about the topic", binary=True),
+        "gate": Part(help="product of the five", binary=True),
         "style": Part(help="fit of the reply to the personality; outside the gate"),
     }
 
