@@ -353,7 +353,7 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     columns = [asdict(column) for metric in metrics for column in metric.columns(run.judges)]
     for column in columns:
         column.pop("curve")
-    order = [name for name in run.info["candidates"] if name in summary]
+    order = [name for name in run.info["plan"]["candidates"] if name in summary]
     write_json(
         path / "summary.json",
         {

@@ -50,7 +50,8 @@ def unfinished(run: Path, out: Path, size: int | None = None) -> Path:
     for late in ("counts", "failures", "calls", "latency"):
         info.pop(late, None)
     (out / "run.json").write_text(json.dumps(info))
-    (out / "log" / "0000.jsonl").write_bytes((run / "log" / "0000.jsonl").read_bytes()[:size])
+    for log in (run / "log").glob("*.jsonl"):
+        (out / "log" / log.name).write_bytes(log.read_bytes()[:size])
     return out
 
 

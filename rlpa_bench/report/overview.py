@@ -202,7 +202,7 @@ def revision(info: Mapping[str, Any]) -> str:
     git: Mapping[str, Any] | None = info["git"]
     if not git:
         return "not in a git repository"
-    return f"git commit {git['commit']}{' with uncommitted changes' if git['dirty'] else ''}"
+    return f"git commit {git['commit'][:12]}{' with uncommitted changes' if git['dirty'] else ''}"
 
 
 def anchors(names: Sequence[str]) -> dict[str, str]:

@@ -85,9 +85,15 @@ def cells_as_text(
         info = run.info["candidates"][candidate]
         mark = "*" if info["grants"] else ""
         clusters = max((cell["clusters"] for cell in cells.values()), default=0)
-        median = run.info.get("latency", {}).get(candidate, {}).get("median")
-        latency = "–" if median is None else f"{median:.2g}"
-        yield [candidate + mark, str(clusters), *(text(cells.get(name)) for name in columns), latency]
+        yield [candidate + mark, str(clusters), *(text(cells.get(name)) for name in columns), latency(run, candidate)]
+
+
+def latency(run: Run, candidate: str) -> str:
+    """Median seconds of a candidate's turn, as text."""
+    median = run.info.get("latency", {}).get(candidate, {}).get("median")
+    if median is None:
+        return "–"
+    return f"{median:.2f}" if median >= 0.01 else "<0.01"
 
 
 def compact(cell: Mapping[str, Any] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
 from rlpa_bench.build import Candidate
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import BoundaryError

@@ -27,6 +27,7 @@ from rlpa_bench.types import Message, Turn, TurnSubject, Verdict
 left = {"turn": 0, "model": 0, "judge": 0}
 """How many more of a kind this child survives; 0 is all."""
 
+
 def pass_by(kind: str) -> None:
     left[kind] -= 1
     if left[kind] == 0:

@@ -80,7 +80,7 @@ def test_a_resume_of_other_terms_is_refused_and_the_difference_named(
 
 
 def test_other_weights_behind_the_same_name_are_refused(whole: rlpa_bench.Run, out: Path) -> None:
-    with pytest.raises(RunDirectoryError, match="components.models/toy.weights was unset, now sha256:b"):
+    with pytest.raises(RunDirectoryError, match=r"components.models/toy.weights was unset, now sha256:b"):
         play(unfinished(whole.path, out, 70_000), OtherWeights)
 
 
@@ -89,7 +89,7 @@ def test_another_version_of_a_plugin_is_refused(whole: rlpa_bench.Run, out: Path
     info = json.loads((out / "run.json").read_bytes())
     info["identity"]["plugins"]["models/toy"] = "toys 0.9"
     (out / "run.json").write_text(json.dumps(info))
-    with pytest.raises(RunDirectoryError, match="plugins.models/toy was toys 0.9, now this process"):
+    with pytest.raises(RunDirectoryError, match=r"plugins.models/toy was toys 0.9, now this process"):
         play(partial)
 
 
@@ -190,7 +190,7 @@ def test_a_record_of_another_shape_is_named_with_its_line(
 def test_a_path_that_cannot_be_a_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(RunDirectoryError, match="cannot write to .*; choose another --out"):
+        with pytest.raises(RunDirectoryError, match=r"cannot write to .*; choose another --out"):
             play(path)
 
 

@@ -140,7 +140,7 @@ def test_a_failing_judge_books_errors_and_never_a_number(
     assert {(s["case"], s["seed"], s["turn"], s["judge"]) for s in bad} == {("case-1", 0, 3, "asks")}
     assert sorted(s["part"] for s in bad) == ["asks", "asks", "length", "length"]
     assert all(s["status"] == "error" and s["value"] is None and s["reason"].startswith(reason) for s in bad)
-    good = [line for line in lines_of(out / "scores.jsonl", status="scored")]
+    good = lines_of(out / "scores.jsonl", status="scored")
     assert set(good) < set((whole.path / "scores.jsonl").read_bytes().splitlines())
     assert len(good) + len(bad) == sum(1 for _ in whole.scores())
     assert (out / "dialogues.jsonl").read_bytes() == (whole.path / "dialogues.jsonl").read_bytes()
