@@ -13,7 +13,7 @@ from rlpa_bench.report import overview
 from rlpa_bench.report.curves import STYLES, forest, mark, panels
 from rlpa_bench.report.dialogues import brief, named, opinions_of, turn_views
 from rlpa_bench.report.sample import Render, Shown, select, shares
-from rlpa_bench.report.table import LATENCY, cell_text, headline, notes
+from rlpa_bench.report.table import LATENCY, cell_text, headline, latency, notes
 from rlpa_bench.transcripts import replacing
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
         "summary": summary,
         "short": short,
         "latency": LATENCY,
+        "seconds": lambda candidate: latency(run, candidate),
         "cell_text": cell_text,
         "bars": bars,
         "axis": axis,

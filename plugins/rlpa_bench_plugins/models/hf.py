@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from secrets import randbits
 from typing import Any, ClassVar, Literal
@@ -80,12 +81,17 @@ class HF(Model):
         return wanted
 
     def describe(self) -> Mapping[str, JSON]:
-        from importlib.metadata import version
+        return self._identity
 
-        template = sha256(self._decoder.tokenizer.chat_template.encode()).hexdigest()
-        engine = f"transformers {version('transformers')}, torch {version('torch')}"
-        where = {"device": self.device.partition(":")[0], "dtype": str(self._decoder.model.dtype)}
-        return {"engine": engine, "weights": self._weights, "chat_template_sha256": template, **where}
+    @cached_property
+    def _identity(self) -> dict[str, JSON]:
+        return {
+            "engine": f"transformers {version('transformers')}, torch {version('torch')}",
+            "weights": self._weights,
+            "chat_template_sha256": sha256(self._decoder.tokenizer.chat_template.encode()).hexdigest(),
+            "device": self.device.partition(":")[0],
+            "dtype": str(self._decoder.model.dtype),
+        }
 
     @cached_property
     def _weights(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import file_digest, sha256
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -76,10 +77,12 @@ class LlamaCpp(Model):
         template = metadata(self.path).get("tokenizer.chat_template", "")
         return {"weights_sha256": weights, "chat_template_sha256": sha256(template.encode()).hexdigest()}
 
-    def describe(self) -> Mapping[str, JSON]:
-        from importlib.metadata import version
+    @cached_property
+    def _engine_version(self) -> str:
+        return f"xllamacpp {version('xllamacpp')}"
 
-        return {"engine": f"xllamacpp {version('xllamacpp')}", **self._identity}
+    def describe(self) -> Mapping[str, JSON]:
+        return {"engine": self._engine_version, **self._identity}
 
     @property
     def concurrency(self) -> int | None:
