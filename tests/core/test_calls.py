@@ -191,7 +191,6 @@ def test_the_same_question_is_asked_once_whatever_the_run() -> None:
         {"stop": ("x",)},
         {"guide": Guide("json", {"type": "object"})},
         {"options": ["model.top_k=3"]},
-        {"options": ["model.price_prompt=1"]},
         {"replaced": (OtherProtocol,)},
         {"replaced": (OtherWeights,)},
     ],
@@ -200,8 +199,7 @@ def test_the_same_question_is_asked_once_whatever_the_run() -> None:
 def test_another_question_is_asked_anew(other: dict[str, Any]) -> None:
     ask(cache=True)
     replaced = other.pop("replaced", ())
-    ask(*replaced, cache=True, **other)
-    assert Planned.asked + OtherWeights.asked * (OtherWeights in replaced) >= 2
+    assert ask(*replaced, cache=True, **other)[1].cached is False
     assert ask(*replaced, cache=True, **other)[1].cached, "the other question is cached too"
 
 

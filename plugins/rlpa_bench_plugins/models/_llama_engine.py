@@ -15,14 +15,16 @@ from rlpa_bench.errors import ProviderError
 from rlpa_bench.interfaces import Generation
 from rlpa_bench_plugins.models._text import cut
 
-PROMPT_CACHE_MIB = 1024
-"""Memory for the histories of dialogues that have no slot just now."""
+PROMPT_CACHE_MIB = 512
+"""Memory, over all engines, for the histories of dialogues that have no slot just now."""
 
 
 class Engine:
     """A server and how many calls it is busy with."""
 
-    def __init__(self, path: Path, slots: int, context: int, threads: int, gpu_layers: int, states: Path) -> None:
+    def __init__(
+        self, path: Path, slots: int, context: int, threads: int, gpu_layers: int, cache_mib: int, states: Path
+    ) -> None:
         import xllamacpp
 
         params = xllamacpp.CommonParams()
@@ -33,7 +35,7 @@ class Engine:
         for cpu in (params.cpuparams, params.cpuparams_batch):
             cpu.n_threads = threads
             cpu.poll = 0  # threads that spin while they wait are slower than none on a busy machine
-        params.cache_ram_mib = PROMPT_CACHE_MIB
+        params.cache_ram_mib = cache_mib
         params.slot_save_path = f"{states}/"
         params.warmup = False
         params.ui = False

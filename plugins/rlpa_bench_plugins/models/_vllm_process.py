@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkstemp
 
 from rlpa_bench.errors import ProviderError
 
-TAIL = 1500
-"""Characters of the server's log that an error shows."""
+_CAUSE = re.compile(r"\b\w*(?:Error|Exception|Exit|Killed)\b.*:")
 
 
 def free_port() -> int:
@@ -30,12 +30,12 @@ class VLLMProcess:
     """``python -m vllm.entrypoints.openai.api_server`` in a process group of its own."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._folder = TemporaryDirectory(prefix="rlpa-bench-vllm-")
-        self._log = Path(self._folder.name) / "server.log"
+        descriptor, name = mkstemp(prefix="rlpa-bench-vllm-", suffix=".log")
+        self._log = Path(name)
         self.port = free_port()
         module = ("-m", "vllm.entrypoints.openai.api_server")
         where = ("--host", "127.0.0.1", "--port", str(self.port))
-        with self._log.open("wb") as log:
+        with os.fdopen(descriptor, "wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *module, *where, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -50,7 +50,7 @@ class VLLMProcess:
         return f"http://127.0.0.1:{self.port}"
 
     async def ready(self, seconds: float) -> None:
-        """Waits until it answers. Raises ProviderError with the end of its log, after stopping it."""
+        """Waits until it answers. Raises ProviderError with the causes in its log, after stopping it."""
         try:
             async with asyncio.timeout(seconds):
                 while not await self._healthy():
@@ -70,12 +70,14 @@ class VLLMProcess:
             return False
 
     def _failure(self, what: str) -> ProviderError:
-        tail = self._log.read_text(encoding="utf-8", errors="replace")[-TAIL:].strip()
-        self.stop()
-        return ProviderError(f"the vLLM server {what}; the end of its log:\n{tail}", reason="start")
+        lines = [line.strip() for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines()]
+        causes = [line for line in lines if _CAUSE.search(line)][:3] or lines[-3:]
+        said = " / ".join(causes)[:1000] or "nothing"
+        self.stop(keep_log=True)
+        return ProviderError(f"the vLLM server {what}; its log ({self._log}) says: {said}", reason="start")
 
-    def stop(self) -> None:
-        """Ends the server and all its children; does nothing the second time."""
+    def stop(self, *, keep_log: bool = False) -> None:
+        """Ends the server and all its children; harmless the second time."""
         atexit.unregister(self.stop)
         for how, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
             try:
@@ -86,4 +88,5 @@ class VLLMProcess:
             except subprocess.TimeoutExpired:
                 continue
         self._process.wait()
-        self._folder.cleanup()
+        if not keep_log:
+            self._log.unlink(missing_ok=True)

@@ -99,6 +99,10 @@ class HF(Model):
 
     @cached_property
     def _decoder(self) -> Decoder:
+        import torch
+
+        if self.device == "cpu":
+            torch.set_num_threads(self.options.threads or max(1, (os.cpu_count() or 1) // 2))
         model, tokenizer = self._load()
         if self.options.chat_template:
             tokenizer.chat_template = self.options.chat_template.read_text(encoding="utf-8")
@@ -108,7 +112,6 @@ class HF(Model):
         return Decoder(model.to(self.device).eval(), tokenizer, context or 4096)
 
     def _load(self) -> tuple[Any, Any]:
-        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
 
@@ -118,9 +121,7 @@ class HF(Model):
         if path.is_file():
             source, more = str(path.parent), {"gguf_file": path.name}
         dtype = self.options.dtype
-        if self.device == "cpu":
-            torch.set_num_threads(self.options.threads or max(1, (os.cpu_count() or 1) // 2))
-            dtype = "float32" if dtype == "auto" else dtype
+        dtype = "float32" if dtype == "auto" and self.device == "cpu" else dtype
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **more)
             return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **more), tokenizer
@@ -134,11 +135,15 @@ class HF(Model):
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
         if guide:
             raise refuse_guide(self.name, guide)
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._row(messages, sampling), future))
+        row, future = self._row(messages, sampling), asyncio.get_running_loop().create_future()
+        self._waiting.append((row, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
-        answer: Generation = await future
+        try:
+            answer: Generation = await future
+        except asyncio.CancelledError:
+            row.finish = "cancelled"  # it leaves its batch at the next token
+            raise
         return answer
 
     def _row(self, messages: Sequence[Message], sampling: Sampling) -> Row:

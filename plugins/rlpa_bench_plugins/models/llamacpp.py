@@ -21,7 +21,7 @@ from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.options import ModelOptions
 from rlpa_bench.types import JSON, Message
 from rlpa_bench_plugins.models._gguf import metadata
-from rlpa_bench_plugins.models._llama_engine import Engine
+from rlpa_bench_plugins.models._llama_engine import PROMPT_CACHE_MIB, Engine
 from rlpa_bench_plugins.models._text import as_dicts
 
 T = TypeVar("T")
@@ -102,9 +102,11 @@ class LlamaCpp(Model):
     def _load(self, path: Path) -> None:
         o = self.options
         engines, threads = self._layout()
-        for i in range(min(engines, o.slots)):
+        engines = min(engines, o.slots)
+        cache = PROMPT_CACHE_MIB // engines
+        for i in range(engines):
             slots = len(range(i, o.slots, engines))
-            engine = Engine(path, slots, o.context, threads, o.gpu_layers, Path(self._states.name))
+            engine = Engine(path, slots, o.context, threads, o.gpu_layers, cache, Path(self._states.name))
             self._engines.append(engine)
 
     def _layout(self) -> tuple[int, int]:

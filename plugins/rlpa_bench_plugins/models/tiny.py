@@ -31,8 +31,12 @@ class Tiny(HF):
         return f"random, seed {self.options.weights_seed}"
 
     def _load(self) -> tuple[Any, Any]:
+        import torch
+
         tokenizer = byte_tokenizer()
-        return random_llama(len(tokenizer), tokenizer.eos_token_id, self.options.weights_seed), tokenizer
+        model = random_llama(len(tokenizer), tokenizer.eos_token_id, self.options.weights_seed)
+        dtype = "float32" if self.options.dtype == "auto" else self.options.dtype
+        return model.to(getattr(torch, dtype)), tokenizer
 
 
 def byte_tokenizer() -> Any:
