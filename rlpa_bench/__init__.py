@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rlpa_bench.environment import DialogueEnv
     from rlpa_bench.hookspecs import hookimpl, hookspec
     from rlpa_bench.pipeline import run
-    from rlpa_bench.runs import Run, load_run, merge_runs
+    from rlpa_bench.recompute import merge_runs
+    from rlpa_bench.runs import Run, load_run
 
 __all__ = ["DialogueEnv", "Run", "__version__", "hookimpl", "hookspec", "load_run", "merge_runs", "run"]
 
@@ -24,7 +25,7 @@ _HOME = {
     "hookimpl": "rlpa_bench.hookspecs",
     "hookspec": "rlpa_bench.hookspecs",
     "load_run": "rlpa_bench.runs",
-    "merge_runs": "rlpa_bench.runs",
+    "merge_runs": "rlpa_bench.recompute",
     "run": "rlpa_bench.pipeline",
 }
 

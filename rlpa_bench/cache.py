@@ -11,8 +11,8 @@ from typing import Any
 
 
 def cache_dir() -> Path:
-    """``RLPA_BENCH_CACHE``, else ``XDG_CACHE_HOME/rlpa-bench``, else ``~/.cache/rlpa-bench``."""
-    if named := os.environ.get("RLPA_BENCH_CACHE"):
+    """``RLPA_BENCH_CACHE_DIR``, else ``XDG_CACHE_HOME/rlpa-bench``, else ``~/.cache/rlpa-bench``."""
+    if named := os.environ.get("RLPA_BENCH_CACHE_DIR"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlpa-bench"
 

@@ -213,14 +213,3 @@ def _latency(seconds: Sequence[float]) -> dict[str, float | None]:
     if not ordered:
         return {"median": None, "p95": None}
     return {"median": ordered[len(ordered) // 2], "p95": ordered[int(len(ordered) * 0.95)]}
-
-
-def merge_runs(parts: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> Run:
-    """One run from the shards that several workers played of it (``run(..., shard=(i, n))``).
-
-    Raises:
-        RunDirectoryError: if the parts are not shards of one configuration, or some dialogue is missing.
-    """
-    from rlpa_bench.pipeline import finish_merge
-
-    return finish_merge([Run(part) for part in parts], Path(out))

@@ -13,7 +13,7 @@ from typing import Any
 
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record
 from rlpa_bench.statistics import Estimate, clustered_mean, jackknife_curve, wilson_interval
-from rlpa_bench.types import Score
+from rlpa_bench.types import Case, Dialogue, Score
 
 MISSING_MARK = 0.01
 """Share of missing units above which bounds are printed beside a value."""
@@ -105,7 +105,7 @@ def _source(column: Column) -> str:
 
 def _reduce(column: Column, row: Mapping[str, Cell]) -> dict[str, Any]:
     cell = row[_source(column)]
-    missing = 1 - cell.scored / cell.planned if cell.planned else 0.0
+    missing = cell.planned - cell.scored
     out: dict[str, Any] = {
         "planned": cell.planned,
         "scored": cell.scored,
@@ -114,7 +114,7 @@ def _reduce(column: Column, row: Mapping[str, Cell]) -> dict[str, Any]:
     }
     estimate = _function(column, cell) if column.curve else _mean(column, cell)
     out |= {"mean": None, "low": None, "high": None} if estimate is None else _numbers(estimate, column)
-    if missing > MISSING_LIMIT:
+    if missing > MISSING_LIMIT * cell.planned:
         out |= {"withheld": out["mean"], "mean": None, "low": None, "high": None}
     if missing and not column.curve and None not in (column.low, column.high):
         out["bounds"] = _bounds(column, cell)
@@ -178,15 +178,23 @@ def _bounds(column: Column, cell: Cell) -> list[float]:
     return [(total + missing * edge) / cell.planned for edge in (column.low, column.high)]
 
 
-def records(dialogues: Iterable[Any], scores: Iterator[list[Any]], cases: Mapping[str, Any]) -> Iterator[Record]:
-    """Joins dialogues with their scores; both come in the same order, a dialogue may have no scores yet."""
+def joined(dialogues: Iterable[Dialogue], scores: Iterator[list[Any]]) -> Iterator[tuple[Dialogue, list[Any]]]:
+    """Each dialogue with its score records; both come in the same order, a dialogue may have none yet."""
     group = next(scores, None)
     for dialogue in dialogues:
-        mine: dict[tuple[str, str], dict[int | None, list[Score]]] = {}
         name = (dialogue.candidate, dialogue.case, dialogue.seed)
         if group and (group[0]["candidate"], group[0]["case"], group[0]["seed"]) == name:
-            for value in group:
-                score = Score(**value)
-                mine.setdefault((score.judge, score.part), {}).setdefault(score.turn, []).append(score)
+            yield dialogue, group
             group = next(scores, None)
+        else:
+            yield dialogue, []
+
+
+def records(dialogues: Iterable[Dialogue], scores: Iterator[list[Any]], cases: Mapping[str, Case]) -> Iterator[Record]:
+    """Dialogues with their cases and scores, as metrics see them."""
+    for dialogue, group in joined(dialogues, scores):
+        mine: dict[tuple[str, str], dict[int | None, list[Score]]] = {}
+        for value in group:
+            score = Score(**value)
+            mine.setdefault((score.judge, score.part), {}).setdefault(score.turn, []).append(score)
         yield Record(dialogue, cases[dialogue.case], mine)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rlpa_bench.errors import UsageError
+
 JSON = Any
 """A value made of dict, list, str, int, float, bool and None."""
 
@@ -94,10 +96,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The golden profile as a timeline: superseded values are kept."""
+    """The golden profile as a timeline: superseded values are kept.
+
+    Raises:
+        UsageError: for a change of an item that does not hold at that moment.
+    """
 
     items: tuple[Item, ...]
     changes: tuple[Change, ...] = ()
+
+    def __post_init__(self) -> None:
+        for change in self.changes:
+            self.at(change.session, change.turn)
 
     def at(self, session: int, turn: int) -> Profile:
         """The profile in force at a turn."""
@@ -105,8 +115,13 @@ class Gold:
             return Profile(self.items)
         items = list(self.items)
         for change in self._past(session, turn):
-            places = [i for i, item in enumerate(items) if item.key == change.old]
-            items[places[0] : places[0] + 1] = [change.new] if change.new else []
+            place = next((i for i, item in enumerate(items) if item.key == change.old), None)
+            if place is None:
+                when = f"session {change.session}, turn {change.turn}"
+                raise UsageError(
+                    f"the gold changes {change.old!r} at {when}, which does not hold then; name an item's key"
+                )
+            items[place : place + 1] = [change.new] if change.new else []
         return Profile(tuple(items))
 
     def superseded(self, session: int, turn: int) -> tuple[Item, ...]:
@@ -115,10 +130,11 @@ class Gold:
             return ()
         now = {item.key for item in self.at(session, turn).items}
         ever = (*self.items, *(change.new for change in self._past(session, turn) if change.new))
-        return tuple(item for item in ever if item.key not in now)
+        return tuple(dict.fromkeys(item for item in ever if item.key not in now))
 
     def _past(self, session: int, turn: int) -> list[Change]:
-        return [change for change in self.changes if (change.session, change.turn) <= (session, turn)]
+        past = [change for change in self.changes if (change.session, change.turn) <= (session, turn)]
+        return sorted(past, key=lambda change: (change.session, change.turn))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     for name in list(os.environ):
         if name not in kept and (name.endswith("_API_KEY") or name.startswith(("RLPA_BENCH_", "OPENAI_"))):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("RLPA_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("RLPA_BENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 

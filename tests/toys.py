@@ -30,9 +30,7 @@ NURSE = Item("Occupation", "nurse", id="occupation/nurse", say=("I am a nurse.",
 TEACHER = Item("Occupation", "teacher", id="occupation/teacher", say=("I teach now.",))
 
 
-def case(
-    number: int = 0, sessions: Sequence[Session] = (Session(5, "Hello"),), changes: Sequence[Change] = ()
-) -> Case:
+def case(number: int = 0, sessions: Sequence[Session] = (Session(5, "Hello"),), changes: Sequence[Change] = ()) -> Case:
     age = Item("Age", str(30 + number), id=f"age/{30 + number}", say=(f"I am {30 + number}.",))
     trait = Item("Personality Traits", "calm", id="traits/calm")
     return Case(f"case-{number}", Gold((age, NURSE, trait), tuple(changes)), f"profile-{number}", tuple(sessions))

@@ -51,6 +51,8 @@ class Commands(click.Group):
             group = click.Group()
             plugins = Plugins()
             plugins.notify("commands", group=group)
+            for problem in plugins.problems:
+                print(f"rlpa-bench: {problem}", file=sys.stderr)
             self._from_plugins = dict(group.commands)
         return self._from_plugins
 
@@ -72,7 +74,7 @@ def load_dotenv(path: Path = Path(".env")) -> None:
 
 
 def _terminate(*_: Any) -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)  # which the event loop knows how to end on
 
 
 def main() -> None:

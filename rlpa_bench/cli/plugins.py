@@ -62,6 +62,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
 @command.command("show", help="One plugin and its options, by NAME or KIND/NAME.")
 @click.argument("name")
 def show(name: str) -> int:
+    from difflib import get_close_matches
+
     from rlpa_bench.errors import PluginError
     from rlpa_bench.interfaces import KINDS
     from rlpa_bench.plugins import Plugins
@@ -71,8 +73,9 @@ def show(name: str) -> int:
     kinds = [f"{kind.removesuffix('s')}s"] if slash else list(KINDS)
     found = [offer for k in kinds for offer in plugins.offers(k) if offer.name == rest]
     if not found:
-        near = ", ".join(sorted({o.name for k in KINDS for o in plugins.offers(k)}))
-        raise PluginError(f"unknown plugin {name!r}; there are {near}")
+        names = sorted({offer.name for k in kinds for offer in plugins.offers(k)})
+        near = get_close_matches(rest, names, n=3, cutoff=0.5) or names
+        raise PluginError(f"unknown plugin {name!r}; there is {' or '.join(near)} (rlpa-bench plugins list)")
     for offer in found:
         _show(offer)
     return 0

@@ -13,7 +13,7 @@ from rlpa_bench.cli.options import flag
 @click.argument("run", type=click.Path(path_type=Path))
 @flag("--open", "open_", is_flag=True, help="Open the page in a browser.")
 def command(run: Path, open_: bool) -> int:
-    from rlpa_bench.pipeline import rebuild
+    from rlpa_bench.recompute import rebuild
 
     page = rebuild(run).path / "report.html"
     print(page)

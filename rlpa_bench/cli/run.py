@@ -70,6 +70,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     wide.print(terminal(run))
     for note in notes(run):
         wide.print(note, highlight=False, markup=False)
+    for problem in run.info["problems"]:
+        print(f"rlpa-bench: {problem}", file=sys.stderr)
     print(run.path / "report.html")
     counts = run.info["counts"]
     missing = 1 - counts["played"] / counts["planned"]
@@ -98,11 +100,12 @@ def _settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
         settings |= {name: value for name, value in known.items() if name not in explicit}
         settings["out"] = resume
     if config is not None:
-        settings |= {name: value for name, value in _config(config, set(given)).items() if name not in explicit}
+        settings |= {name: value for name, value in _config(ctx, config, set(given)).items() if name not in explicit}
     return settings
 
 
-def _config(path: Path, known: set[str]) -> dict[str, Any]:
+def _config(ctx: click.Context, path: Path, known: set[str]) -> dict[str, Any]:
+    """A TOML file's values, read as if they stood on the command line."""
     import tomllib
 
     try:
@@ -114,4 +117,11 @@ def _config(path: Path, known: set[str]) -> dict[str, Any]:
     values = {name.replace("-", "_"): value for name, value in values.items()}
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{path}: unknown option {unknown[0]!r}; options are {', '.join(sorted(known))}")
-    return values
+    types = {str(param.name): param for param in ctx.command.params}
+    return {name: types[name].process_value(ctx, _words(value, types[name])) for name, value in values.items()}
+
+
+def _words(value: Any, param: click.Parameter) -> Any:
+    """A TOML value as the command line would have it; several names may be a list."""
+    words = [str(word) for word in value] if isinstance(value, list) else [str(value)]
+    return words if param.multiple else ",".join(words)

@@ -18,7 +18,7 @@ from rlpa_bench.cli.options import flag
 def command(run: Path, judge: str, repeats: int | None, cache: bool, options: tuple[str, ...]) -> int:
     from rich.console import Console
 
-    from rlpa_bench.pipeline import rescore
+    from rlpa_bench.recompute import rescore
     from rlpa_bench.report.table import notes, terminal
 
     scored = rescore(run, judge=judge, repeats=repeats, cache=cache, options=options)

@@ -248,8 +248,9 @@ def test_a_third_partys_distribution_is_listed_and_runs(parrot: Path, site: Path
         assert (row["distribution"], row["version"], row["usable"]) == ("rlpa-bench-parrot", "1.2.3", True)
     assert rows["simulator", "agenda"]["distribution"] == "rlpa-bench"
 
-    words = "run --suite aloe --limit 2 --turns 2 --baseline echo --no-controls --simulator parrot --out run".split()
-    ran = command(*words, "-o", "simulator.cry=Arr!", path=parrot, folder=site)
+    terms = ["--suite", "aloe", "--limit", "2", "--turns", "2", "--baseline", "echo", "--no-controls", "--out", "run"]
+    user = ["--simulator", "parrot", "-o", "simulator.cry=Arr!"]
+    ran = command("run", *terms, *user, path=parrot, folder=site)
     assert ran.returncode == 0, ran.stderr
     dialogue = json.loads((site / "run" / "dialogues.jsonl").read_text().splitlines()[0])
     assert dialogue["turns"][1]["user"]["text"].startswith("Arr! ")

@@ -18,9 +18,9 @@ import pytest
 from rlpa_bench.contract import Contract
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Part, Record, Value
 from rlpa_bench.options import Options
-from rlpa_bench.pipeline import complete
 from rlpa_bench.plan import Plan
 from rlpa_bench.plugins import Plugins
+from rlpa_bench.recompute import complete
 from rlpa_bench.report import html, overview
 from rlpa_bench.report.curves import panels
 from rlpa_bench.report.dialogues import Mark, check

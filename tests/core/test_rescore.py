@@ -14,7 +14,7 @@ import rlpa_bench
 from rlpa_bench.errors import DataError, PluginError, RlpaBenchError, RunDirectoryError, UsageError
 from rlpa_bench.interfaces import Generation, Guide, Judge, Part, Sampling
 from rlpa_bench.options import Options
-from rlpa_bench.pipeline import rescore
+from rlpa_bench.recompute import rescore
 from rlpa_bench.types import DialogueSubject, Message, TurnSubject, Verdict
 
 

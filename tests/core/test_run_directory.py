@@ -17,7 +17,7 @@ from toys import ToyJudge, ToyModel, ToySimulator, ToySuite
 
 import rlpa_bench
 from rlpa_bench.errors import DataError, RlpaBenchError, RunDirectoryError
-from rlpa_bench.pipeline import rebuild, rescore
+from rlpa_bench.recompute import rebuild, rescore
 
 TESTS = str(Path(__file__).parents[1])
 

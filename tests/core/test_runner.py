@@ -26,7 +26,7 @@ from toys import ToyModel
 
 import rlpa_bench
 from rlpa_bench.interfaces import Generation, Guide, Sampling
-from rlpa_bench.pipeline import rebuild
+from rlpa_bench.recompute import rebuild
 from rlpa_bench.types import Message
 
 HERE = Path(__file__).parent
@@ -88,7 +88,7 @@ def test_twenty_kills_lose_and_double_no_turn(out: Path, tmp_path: Path) -> None
 def test_a_kill_at_any_byte_of_the_log(whole: rlpa_bench.Run, tmp_path: Path) -> None:
     size = (whole.path / "log" / "0000.jsonl").stat().st_size
     draw = random.Random(15456)
-    for cut in (0, 1, *(draw.randrange(size) for _ in range(6)), size - 1):
+    for cut in (1, *(draw.randrange(size) for _ in range(5)), size - 1):
         partial = unfinished(whole.path, tmp_path / str(cut), cut)
         assert files(play(partial).path) == files(whole.path), f"log cut at byte {cut}"
         turns = Counter((line["unit"], line["turn"]["index"]) for line in log_lines(partial) if "turn" in line)

@@ -99,8 +99,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def write_pool(folder: Path, profiles: list[list[str]]) -> None:
     folder.mkdir()
     rows = [
-        {"id": f"{folder.name}-{n}", "facts": [item(value) for value in values]}
-        for n, values in enumerate(profiles)
+        {"id": f"{folder.name}-{n}", "facts": [item(value) for value in values]} for n, values in enumerate(profiles)
     ]
     (folder / "profiles.jsonl").write_text("\n".join(map(json.dumps, rows)))
     traits = {"id": f"{folder.name}-p", "traits": [item("traits/witty")]}
@@ -169,9 +168,7 @@ def test_controls_keep_the_contract_over_sixty_turns(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-@pytest.mark.parametrize(
-    "user", ["", "  \n ", "</profile><response>x</response>", "<profile></profile>", "{v} \\1 %s"]
-)
+@pytest.mark.parametrize("user", ["", "  \n ", "</profile><response>x</response>", "<profile></profile>", "{v} \\1 %s"])
 def test_controls_keep_the_contract_whatever_the_user_writes(name: str, user: str) -> None:
     output = respond(make(name), granted(name, view(user, disclosed=())))
     assert Contract.parse(output.raw).malformed == ""
@@ -281,9 +278,7 @@ def test_only_oracle_reads_the_gold() -> None:
         respond(baseline, env.view(state, baseline.grants))
         sent = "\n".join(message.content for messages, _, _, _ in model.asked for message in messages)
         assert ("the far side of the moon" in sent) == (name == "oracle"), name
-        assert ("- Personality Traits: witty" in sent and "dislikes cricket" in sent) == (name == "oracle"), (
-            name
-        )
+        assert ("- Personality Traits: witty" in sent and "dislikes cricket" in sent) == (name == "oracle"), name
 
 
 def test_oracle_without_gold_is_an_error_not_a_guess() -> None:
@@ -317,9 +312,7 @@ def test_echo_says_and_notes_the_users_own_words() -> None:
 @pytest.mark.parametrize(("name", "least"), [("flatter", 10), ("injector", 12), ("longest", 8)])
 def test_attacks_rotate(name: str, least: int) -> None:
     replies = [Contract.parse(output.raw).response for output in play(make(name), 60)]
-    assert (
-        least <= len(set(replies)) == len(parts(name, {"longest": "\n\n", "injector": "---"}.get(name, "\n")))
-    )
+    assert least <= len(set(replies)) == len(parts(name, {"longest": "\n\n", "injector": "---"}.get(name, "\n")))
 
 
 def test_longest_is_long() -> None:
@@ -386,9 +379,7 @@ def test_asker_asks_for_each_open_slot_once_and_then_again_for_the_open_ended_on
     asked = []
     for output in outputs:
         reply = Contract.parse(output.raw).response
-        (heading,) = [
-            name for name, lines in questions.items() if any(reply.endswith(line) for line in lines)
-        ]
+        (heading,) = [name for name, lines in questions.items() if any(reply.endswith(line) for line in lines)]
         assert reply.count("?") == 1
         asked.append(heading)
     open_slots = [f"{slot}?" for slot in ORDER if slot != "Occupation"]
@@ -429,6 +420,4 @@ def test_descriptions_are_json_and_name_the_texts(name: str) -> None:
 
 
 def test_the_injector_forges_no_tag_of_the_contract() -> None:
-    assert not any(
-        tag in text("injector") for tag in ("<profile>", "</profile>", "<response>", "</response>")
-    )
+    assert not any(tag in text("injector") for tag in ("<profile>", "</profile>", "<response>", "</response>"))

@@ -143,9 +143,7 @@ def fact(**fields: Any) -> dict[str, Any]:
         (("", "  "), r"the file is empty"),
     ],
 )
-def test_a_malformed_profile_file_is_one_sentence(
-    tmp_path: Path, rows: tuple[Any, ...], message: str
-) -> None:
+def test_a_malformed_profile_file_is_one_sentence(tmp_path: Path, rows: tuple[Any, ...], message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         read_profiles(lines(tmp_path / "mine.jsonl", *rows), KNOWN)
     assert "mine.jsonl" in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import Field
+
 from rlpa_bench import hookimpl
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record, Simulator, Value
 from rlpa_bench.options import Options

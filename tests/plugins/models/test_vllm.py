@@ -170,7 +170,13 @@ def test_the_real_server_keeps_the_contract(build: Any, smollm2: Path, tmp_path:
     AutoTokenizer.from_pretrained(smollm2.parent, **source).save_pretrained(tmp_path)
 
     async def once() -> list[Generation]:
-        model = build(VLLM, str(tmp_path), context=2048, args=("--enforce-eager",), format="guided")
+        model = build(
+            VLLM,
+            str(tmp_path),
+            context=2048,
+            args=("--enforce-eager", "--gpu-memory-utilization", "0.3"),
+            format="guided",
+        )
         await model.start()
         try:
             calls = []

@@ -1,0 +1,33 @@
+"""Async work from synchronous callers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Work = Callable[[], Coroutine[Any, Any, T]]
+
+
+def blocking(work: Work[T]) -> T:
+    """Runs async work to its end, also where an event loop already runs (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _unwrapped(work)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_unwrapped, work).result()
+
+
+def _unwrapped(work: Work[T]) -> T:
+    """The workers' first error instead of the group that the event loop makes of them."""
+    try:
+        return asyncio.run(work())
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
