@@ -19,8 +19,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
+from crash_driver import CONNECTIONS, TERMS
 from toyruns import files, log_lines, play, unfinished
 from toys import ToyModel
 
@@ -64,25 +66,32 @@ def test_concurrency_changes_no_byte(whole: rlpa_bench.Run, out: Path, connectio
     assert files(out) == files(whole.path)
 
 
-def crash(out: Path, *points: str) -> list[dict[str, object]]:
+def crash(out: Path, seeds: int, *points: str) -> list[dict[str, Any]]:
     """Plays one run in children killed at these points; see crash_driver.py."""
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    command = [sys.executable, str(HERE / "crash_driver.py"), str(out), *points]
+    command = [sys.executable, str(HERE.parent / "crash_driver.py"), str(out), str(seeds), *points]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_twenty_kills_lose_and_double_no_turn(out: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kills", "seeds"), [(20, 8), pytest.param(200, 80, marks=pytest.mark.slow)])
+def test_kills_lose_and_double_no_turn(out: Path, tmp_path: Path, kills: int, seeds: int) -> None:
     draw = random.Random(2505)
-    points = [f"{kind}:{draw.randint(1, 5)}" for kind in draw.choices(["turn", "model", "judge"], k=20)]
-    children = crash(out, *points, "no")
-    assert [child["signal"] for child in children] == [signal.SIGKILL] * 20 + [0]
+    points = [f"{kind}:{draw.randint(1, 5)}" for kind in draw.choices(["turn", "model", "judge"], k=kills)]
+    children = crash(out, seeds, *points, "no")
+    assert [child["signal"] for child in children] == [signal.SIGKILL] * kills + [0]
     log = (out / "log" / "0000.jsonl").read_bytes()
+    logged = 0
     for child in children:
         assert sha256(log[: child["size"]]).hexdigest() == child["sha256"], "a resume changed what was logged"
-    turns = Counter((line["unit"], line["turn"]["index"]) for line in log_lines(out) if "turn" in line)
-    assert set(turns.values()) == {1} and len(turns) == 24 * 12
-    assert files(out) == files(play(tmp_path / "undisturbed", turns=12).path)
+        whole_lines = log[: child["size"]].rpartition(b"\n")[0].splitlines()
+        turns = sum("turn" in json.loads(line) for line in whole_lines)
+        in_flight = child["calls"] - (turns - logged)
+        assert 0 <= in_flight <= CONNECTIONS, "a call was repeated that was not in flight at a kill"
+        logged = turns
+    turns_of = Counter((line["unit"], line["turn"]["index"]) for line in log_lines(out) if "turn" in line)
+    assert set(turns_of.values()) == {1} and len(turns_of) == 6 * seeds * 12
+    assert files(out) == files(play(tmp_path / "undisturbed", seeds=seeds, **TERMS).path)
 
 
 def test_a_kill_at_any_byte_of_the_log(whole: rlpa_bench.Run, tmp_path: Path) -> None:
@@ -96,12 +105,12 @@ def test_a_kill_at_any_byte_of_the_log(whole: rlpa_bench.Run, tmp_path: Path) ->
 
 
 def test_a_kill_in_the_middle_of_judging_repeats_no_turn(whole: rlpa_bench.Run, out: Path) -> None:
-    children = crash(out, "judge:113")
+    children = crash(out, 4, "judge:113")
     assert children[0]["signal"] == signal.SIGKILL
     before = {line["unit"] for line in log_lines(out) if "turn" in line and line["ended"]}
     judged = {line["unit"] for line in log_lines(out) if "scores" in line}
     assert before - judged, "the kill came between play and judging"
-    after = crash(out, "no")[0]
+    after = crash(out, 4, "no")[0]
     assert after["signal"] == 0
     turns = Counter((line["unit"], line["turn"]["index"]) for line in log_lines(out) if "turn" in line)
     assert set(turns.values()) == {1}
