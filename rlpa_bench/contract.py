@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 
 from rlpa_bench.types import SLOTS, Exchange, Item, Message
@@ -46,6 +46,27 @@ class Parsed:
 
 def _prompt(name: str) -> str:
     return files("rlpa_bench").joinpath("prompts", name).read_text(encoding="utf-8")
+
+
+def _parse(raw: str) -> Parsed:
+    tags = _TAG.findall(raw)
+    if not tags:
+        return Parsed("", raw.strip(), "no blocks" if raw.strip() else "empty output")
+    match = _BLOCKS.search(raw)
+    if match is None:
+        return Parsed("", _TAG.sub("", raw).strip(), "blocks missing, unclosed or out of order")
+    if len(tags) != 4:
+        return Parsed("", _TAG.sub("", raw).strip(), "blocks repeated")
+    if not match[2].strip():
+        return Parsed("", "", "empty response")
+    lines = (line.strip() for line in match[1].splitlines())
+    return Parsed("\n".join(line for line in lines if line), match[2].strip())
+
+
+_parse_once = lru_cache(4096)(_parse)
+"""Every later turn of a dialogue looks at the earlier outputs again."""
+_SHORT = 8192
+"""Characters up to which an output is worth keeping."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +109,7 @@ class Contract:
         Line breaks around the tags are free (the released pattern wants exact ones); both blocks must be there
         once, closed and in order, and the reply must not be empty.
         """
-        tags = _TAG.findall(raw)
-        if not tags:
-            return Parsed("", raw.strip(), "no blocks" if raw.strip() else "empty output")
-        match = _BLOCKS.search(raw)
-        if match is None:
-            return Parsed("", _TAG.sub("", raw).strip(), "blocks missing, unclosed or out of order")
-        if len(tags) != 4:
-            return Parsed("", _TAG.sub("", raw).strip(), "blocks repeated")
-        if not match[2].strip():
-            return Parsed("", "", "empty response")
-        lines = (line.strip() for line in match[1].splitlines())
-        return Parsed("\n".join(line for line in lines if line), match[2].strip())
+        return _parse(raw) if len(raw) > _SHORT else _parse_once(raw)
 
     @staticmethod
     def items(profile: str) -> tuple[Item, ...]:

@@ -6,7 +6,6 @@ nothing, ``advance`` asks the user for the next turn, ``step`` does both. Branch
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -15,6 +14,7 @@ from rlpa_bench.contract import Contract
 from rlpa_bench.errors import UsageError
 from rlpa_bench.interfaces import Judge, Simulator
 from rlpa_bench.scoring import judge_subject, turn_subject
+from rlpa_bench.transcripts import plain
 from rlpa_bench.types import (
     Case,
     Exchange,
@@ -78,7 +78,7 @@ class DialogueEnv:
             turn=state.turn,
             key=blake2b(state.key.encode(), digest_size=12).hexdigest(),
             messages=self.contract.render(history, state.user.text),
-            memory=None if state.memory is None else copy.deepcopy(state.memory),
+            memory=None if state.memory is None else plain(state.memory),
             gold=profile if "gold" in grants else None,
             disclosed=profile.select(disclosed) if profile and disclosed is not None else None,
         )

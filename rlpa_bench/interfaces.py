@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from rlpa_bench.types import (
     JSON,
@@ -305,8 +305,7 @@ class Column:
     """Whether every unit is ``low`` or ``high``, so that a column of equal units still has an interval (Wilson)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A metric's value for one unit. ``value`` None counts as missing with its reason."""
 
     column: str

@@ -17,7 +17,7 @@ from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.interfaces import Component, JudgeInfo
 from rlpa_bench.plan import Plan
 from rlpa_bench.request import Request
-from rlpa_bench.transcripts import SCHEMA, dumps
+from rlpa_bench.transcripts import SCHEMA, dumps, plain
 
 
 def manifest(
@@ -91,13 +91,6 @@ def without_secrets(value: Any) -> Any:
 
 def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """The value as it will be read back from JSON."""
-    import orjson
-
-    return orjson.loads(orjson.dumps(value))
 
 
 def _git_state() -> dict[str, Any] | None:

@@ -14,14 +14,13 @@ from rlpa_bench.build import Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.errors import RunDirectoryError
 from rlpa_bench.interfaces import Judge, JudgeInfo
-from rlpa_bench.manifest import plain
 from rlpa_bench.plan import Plan
 from rlpa_bench.plugins import Plugins
 from rlpa_bench.request import names
 from rlpa_bench.runs import Run, check_identity, finalise, locked, write_json
 from rlpa_bench.scoring import OTHER, other_case, score_dialogue
 from rlpa_bench.summary import joined, summarise
-from rlpa_bench.transcripts import SCHEMA, dumps, read_scores, replacing, score_order
+from rlpa_bench.transcripts import SCHEMA, dumps, plain, read_scores, replacing, score_order
 
 
 def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
@@ -103,11 +102,11 @@ async def _write_scores(run: Run, judges: Sequence[Judge], repeats: int) -> None
     old = read_scores(path) if path.exists() else iter(())
     with replacing(path) as file:
         for dialogue, group in joined(run.dialogues(), old):
-            kept = [score for score in group if score["judge"] not in fresh]
+            kept = [score for score in group if score.judge not in fresh]
             case, other = run.cases[dialogue.case], others[dialogue.case]
             scored = score_dialogue(dialogue, case, judges, repeats=repeats, other=other)
-            kept += [asdict(score) async for score in scored]
-            file.writelines(dumps(score) for score in sorted(kept, key=score_order))
+            kept += [score async for score in scored]
+            file.writelines(dumps(record) for record in sorted(map(asdict, kept), key=score_order))
 
 
 def _judge_options(run: Run, texts: Sequence[str]) -> OptionTree:

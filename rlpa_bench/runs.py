@@ -26,7 +26,7 @@ from rlpa_bench.transcripts import (
     score_order,
     split_clocks,
 )
-from rlpa_bench.types import Case, Dialogue
+from rlpa_bench.types import Case, Dialogue, Score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,8 @@ class Run:
         """The transcripts, one at a time."""
         return read_dialogues(self.path / "dialogues.jsonl")
 
-    def scores(self) -> Iterator[dict[str, Any]]:
-        """The score records, one at a time."""
+    def scores(self) -> Iterator[Score]:
+        """The scores, one at a time."""
         for group in read_scores(self.path / "scores.jsonl"):
             yield from group
 

@@ -178,23 +178,24 @@ def _bounds(column: Column, cell: Cell) -> list[float]:
     return [(total + missing * edge) / cell.planned for edge in (column.low, column.high)]
 
 
-def joined(dialogues: Iterable[Dialogue], scores: Iterator[list[Any]]) -> Iterator[tuple[Dialogue, list[Any]]]:
-    """Each dialogue with its score records; both come in the same order, a dialogue may have none yet."""
+def joined(dialogues: Iterable[Dialogue], scores: Iterator[list[Score]]) -> Iterator[tuple[Dialogue, list[Score]]]:
+    """Each dialogue with its scores; both come in the same order, a dialogue may have none yet."""
     group = next(scores, None)
     for dialogue in dialogues:
         name = (dialogue.candidate, dialogue.case, dialogue.seed)
-        if group and (group[0]["candidate"], group[0]["case"], group[0]["seed"]) == name:
+        if group and (group[0].candidate, group[0].case, group[0].seed) == name:
             yield dialogue, group
             group = next(scores, None)
         else:
             yield dialogue, []
 
 
-def records(dialogues: Iterable[Dialogue], scores: Iterator[list[Any]], cases: Mapping[str, Case]) -> Iterator[Record]:
+def records(
+    dialogues: Iterable[Dialogue], scores: Iterator[list[Score]], cases: Mapping[str, Case]
+) -> Iterator[Record]:
     """Dialogues with their cases and scores, as metrics see them."""
     for dialogue, group in joined(dialogues, scores):
         mine: dict[tuple[str, str], dict[int | None, list[Score]]] = {}
-        for value in group:
-            score = Score(**value)
+        for score in group:
             mine.setdefault((score.judge, score.part), {}).setdefault(score.turn, []).append(score)
         yield Record(dialogue, cases[dialogue.case], mine)

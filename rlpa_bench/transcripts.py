@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +41,13 @@ def dumps(value: Any) -> bytes:
     import orjson
 
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def plain(value: Any) -> Any:
+    """The value as it will be read back from JSON."""
+    import orjson
+
+    return orjson.loads(orjson.dumps(value))
 
 
 def is_json(value: Any) -> bool:
@@ -231,7 +239,7 @@ def split_clocks(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def score_order(score: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The order of a dialogue's scores in scores.jsonl; whole-dialogue scores come last."""
+    """The order of a dialogue's score records in scores.jsonl; whole-dialogue scores come last."""
     turn = score["turn"]
     return (turn is None, turn or 0, score["judge"], score["part"], score["repeat"], score["other"] or "")
 
@@ -258,31 +266,17 @@ def read_dialogues(path: Path) -> Iterator[Dialogue]:
 
 
 def _records(path: Path, kind: Any) -> Iterator[Any]:
-    for _, record in _validated(path, kind):
-        yield record
-
-
-def _validated(path: Path, kind: Any) -> Iterator[tuple[Any, Any]]:
-    """Each line as JSON and as a ``kind``."""
+    """Each line as a ``kind``."""
     validate: Callable[[Any], Any] = adapter(kind).validate_python
     for number, value in enumerate(read_lines(path), 1):
         try:
             record = validate(value)
         except ValueError as error:
             raise DataError(f"{path} line {number}: {describe_invalid(error)}; restore the file") from None
-        yield value, record
+        yield record
 
 
-def read_scores(path: Path) -> Iterator[list[Any]]:
-    """The score records of a run, one list per dialogue, in file order. Raises DataError."""
-    group: list[Any] = []
-    name: tuple[Any, ...] = ()
-    for score, _ in _validated(path, Score):
-        this = (score["candidate"], score["case"], score["seed"])
-        if this != name and group:
-            yield group
-            group = []
-        name = this
-        group.append(score)
-    if group:
-        yield group
+def read_scores(path: Path) -> Iterator[list[Score]]:
+    """The scores of a run, one list per dialogue, in file order. Raises DataError."""
+    for _, group in groupby(_records(path, Score), key=lambda score: (score.candidate, score.case, score.seed)):
+        yield list(group)

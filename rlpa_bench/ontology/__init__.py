@@ -57,6 +57,7 @@ class Ontology:
         """sha256 of the files that the values come from."""
         self._scan = lru_cache(4096)(self._scan_text)
         self._atoms = lru_cache(65536)(self._resolve_text)
+        self._styles = lru_cache(1024)(self._style_of)
 
     @staticmethod
     def load(folder: Traversable | None = None) -> Ontology:
@@ -161,6 +162,9 @@ class Ontology:
 
         Dimensions no trait speaks of are 0; a denied trait counts with the opposite sign.
         """
+        return dict(self._styles(tuple(traits)))
+
+    def _style_of(self, traits: tuple[Item, ...]) -> dict[str, float]:
         asked: dict[str, list[float]] = {name: [] for name in DIMENSIONS}
         for item in traits:
             for atom in self.resolve(item):

@@ -91,8 +91,8 @@ def test_a_further_judge_is_added(out: Path) -> None:
     run = rescore(out, judge="length", cache=False, plugins=[PLUGIN])
     kept = [line for line in (out / "scores.jsonl").read_bytes().splitlines() if b'"judge":"length"' not in line]
     assert kept == before
-    added = [score for score in run.scores() if score["judge"] == "length"]
-    assert [(score["turn"], score["value"]) for score in added] == [(None, 5.0)] * 12
+    added = [score for score in run.scores() if score.judge == "length"]
+    assert [(score.turn, score.value) for score in added] == [(None, 5.0)] * 12
     assert list(run.judges) == ["asks", "length"]
 
 
@@ -106,7 +106,7 @@ def test_other_options_move_the_scores_of_that_judge_only(run: rlpa_bench.Run) -
 
 def test_fewer_repeats(run: rlpa_bench.Run) -> None:
     rescore(run.path, judge="wordy", repeats=1, cache=False, plugins=[PLUGIN])
-    assert {score["repeat"] for score in run.scores() if score["judge"] == "wordy"} == {0}
+    assert {score.repeat for score in run.scores() if score.judge == "wordy"} == {0}
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_a_failing_candidate_costs_nobody_else_anything(
     assert run.info["counts"] == {"planned": 24, "played": 12, "failed": 12, "retried": 0}
     for name in ("dialogues.jsonl", "scores.jsonl"):
         assert lines_of(out / name, candidate="counter") == lines_of(whole.path / name, candidate="counter")
-    turns = {score["turn"] for score in run.scores() if score["candidate"] == "toy/stumbles"}
+    turns = {score.turn for score in run.scores() if score.candidate == "toy/stumbles"}
     assert turns == {1, 2}, "a turn that never came was scored"
     cell = run.summary["rows"]["toy/stumbles"]["AVG[asks]"]
     assert (cell["planned"], cell["scored"], cell["missing"]) == (60, 24, {"error": 36})
@@ -136,10 +136,10 @@ def test_a_failing_judge_books_errors_and_never_a_number(
 ) -> None:
     monkeypatch.setattr(Erratic, "fault", fault)
     run = play(out, Erratic)
-    bad = [score for score in run.scores() if score["status"] != "scored"]
-    assert {(s["case"], s["seed"], s["turn"], s["judge"]) for s in bad} == {("case-1", 0, 3, "asks")}
-    assert sorted(s["part"] for s in bad) == ["asks", "asks", "length", "length"]
-    assert all(s["status"] == "error" and s["value"] is None and s["reason"].startswith(reason) for s in bad)
+    bad = [score for score in run.scores() if score.status != "scored"]
+    assert {(s.case, s.seed, s.turn, s.judge) for s in bad} == {("case-1", 0, 3, "asks")}
+    assert sorted(s.part for s in bad) == ["asks", "asks", "length", "length"]
+    assert all(s.status == "error" and s.value is None and s.reason.startswith(reason) for s in bad)
     good = lines_of(out / "scores.jsonl", status="scored")
     assert set(good) < set((whole.path / "scores.jsonl").read_bytes().splitlines())
     assert len(good) + len(bad) == sum(1 for _ in whole.scores())

@@ -180,7 +180,7 @@ def test_a_judge_of_whole_dialogues(out: Path) -> None:
     run = rlpa_bench.run("toy", model="toy", baseline="plain", simulator="toy", judge="length", controls=False,
                          plugins=[Plugin(*ALL, Length)], out=out)  # fmt: skip
     scores = list(run.scores())
-    assert [(s["turn"], s["value"]) for s in scores] == [(None, 5.0)] * 6
+    assert [(s.turn, s.value) for s in scores] == [(None, 5.0)] * 6
 
 
 class Longer(Judge):
@@ -269,7 +269,7 @@ def test_a_simulator_and_a_judge_take_models_of_their_own(out: Path) -> None:
     assert turn.user.calls[0].model == "second" and turn.user.calls[0].role == "simulator"
     assert turn.user.disclosed is None
     assert run.info["calls"]["calls"] == {"candidate": 30, "simulator": 24, "judge": 60 + 60}
-    assert {s["repeat"] for s in run.scores()} == {0, 1}
+    assert {s.repeat for s in run.scores()} == {0, 1}
 
 
 def test_a_person_typing_is_a_simulator(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

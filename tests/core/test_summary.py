@@ -202,16 +202,12 @@ def test_candidates_do_not_mix() -> None:
 
 def test_dialogues_find_their_scores() -> None:
     rows = [record([0.1], name="a"), record([None], name="b"), record([0.3, 0.4], name="c", seed=1)]
-    given = [[{**vars_of(score)} for scores in row.scores["asks", "asks"].values() for score in scores] for row in rows]
+    given = [[score for scores in row.scores["asks", "asks"].values() for score in scores] for row in rows]
     joined = list(
         records([row.dialogue for row in rows], iter([g for g in given if g]), {row.case.id: row.case for row in rows})
     )
     assert [row.case.id for row in joined] == ["a", "b", "c"]
     assert [list(row.verdicts("asks", "asks")) for row in joined] == [list(r.verdicts("asks", "asks")) for r in rows]
-
-
-def vars_of(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in Score.__dataclass_fields__}
 
 
 KEYS = st.lists(st.sampled_from("abcdef"), max_size=4).map(tuple)

@@ -122,23 +122,28 @@ class ProfileJudge(Judge):
         counted = [*(pair[0] for pair in match.pairs), *match.unmatched]
         told = _facts(self._resolve(subject.disclosed or ()))
         past = _facts(self._resolve(subject.superseded))
-        against = [item for item, _ in match.contradictions]
+        against = {item.key for item, _ in match.contradictions}
+        right = {pair[0].key for pair in match.pairs}
+        right |= {item.key for item in match.unmatched if self._best(item, gold)}
+        heard = {item.key for item in counted if self._best(item, told)}
+        held = {item.key: self._best(item, past) for item in counted} if past else {}
 
-        def share(holds: Callable[[Item], bool]) -> Verdict:
-            found = [item.key for item in counted if holds(item)]
+        def share(holds: Callable[[str], bool]) -> Verdict:
+            found = [item.key for item in counted if holds(item.key)]
             return Verdict(len(found) / len(counted), reason=", ".join(found))
 
-        def backed(item: Item, by: Sequence[Item], least: float = 0.5) -> bool:
-            return any(weight(item, other, self.context.ontology) >= least for other in by)
-
-        lucky = share(lambda item: backed(item, gold) and not backed(item, told))
-        stale = share(lambda item: backed(item, past, least=1) and not backed(item, gold))
+        lucky = share(lambda key: key in right and key not in heard)
+        stale = share(lambda key: held.get(key) == 1 and key not in right)
         return {
-            "hallucination": share(lambda item: not backed(item, [*gold, *told, *past])),
+            "hallucination": share(lambda key: not (key in right or key in heard or held.get(key))),
             "lucky": _unscored(_NO_LEDGER) if subject.disclosed is None else lucky,
-            "contradiction": share(lambda item: item in against),
+            "contradiction": share(lambda key: key in against),
             "stale": stale if past else _unscored("nothing superseded"),
         }
+
+    def _best(self, item: Item, others: Iterable[Item]) -> float:
+        """The best weight with which any of the others supports an item; 0 is not at all."""
+        return max((weight(item, other, self.context.ontology) for other in others), default=0.0)
 
 
 def _facts(items: Iterable[Item]) -> list[Item]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record, Value
 from rlpa_bench.matching import match_profiles
 from rlpa_bench.options import Options
-from rlpa_bench.types import Turn, ledger
+from rlpa_bench.types import Turn
 
 JUDGE = "profile"
 SHOWN: dict[str, tuple[str, str, bool]] = {
@@ -73,8 +73,11 @@ class DisclosureMetric(Metric):
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         share: float | None = None
         reason = "ledger unknown"
-        for i, turn in enumerate(record.dialogue.turns):
-            share = self._share(record, i, turn)
+        known: set[str] | None = set()
+        for turn in record.dialogue.turns:
+            if known is not None:
+                known = None if turn.user.disclosed is None else known | set(turn.user.disclosed)
+            share = self._share(record, known, turn)
             yield Value("D(k)", turn.index, share, "" if share is not None else reason)
         for index, why in record.missing_turns:
             share, reason = None, why
@@ -82,12 +85,11 @@ class DisclosureMetric(Metric):
         yield Value("elicited", None, share, "" if share is not None else reason)
 
     @staticmethod
-    def _share(record: Record, i: int, turn: Turn) -> float | None:
-        known = ledger(t.user for t in record.dialogue.turns[: i + 1])
+    def _share(record: Record, known: set[str] | None, turn: Turn) -> float | None:
         if known is None or record.case.gold is None:
             return None
         facts = record.case.gold.at(turn.session, turn.index).facts
-        return 100 * sum(fact.key in set(known) for fact in facts) / len(facts) if facts else None
+        return 100 * sum(fact.key in known for fact in facts) / len(facts) if facts else None
 
 
 class StabilityMetric(Metric):

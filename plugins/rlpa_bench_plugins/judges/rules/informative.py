@@ -16,7 +16,8 @@ _TOPICAL = 2
 
 def informative(scene: Scene) -> Finding:
     """Own content words, and among them a strong or two weak words of the topic at hand."""
-    own = _fresh(scene, scene.reply.content)
+    said = [*(text.grams for text in scene.heard), *(read(item.value).grams for item in scene.disclosed)]
+    own = _fresh(said, scene.reply.content)
     if scene.opening:
         if len(own) >= _OPENING or any(len(s.tokens) >= _OPENER for s in scene.reply.sentences if invites(s)):
             return True, "says more than a greeting"
@@ -25,7 +26,7 @@ def informative(scene: Scene) -> Finding:
         return False, "adds nothing of its own"
     if not scene.usable:
         return True, "adds: " + ", ".join(sorted(own)[:3])
-    topical = frozenset(_fresh(scene, scene.related))
+    topical = _fresh(said, scene.related)
     for item in scene.usable:
         topic = scene.topics.topic(item)
         if topic.weight(topical) >= _TOPICAL:
@@ -33,7 +34,8 @@ def informative(scene: Scene) -> Finding:
     return False, "adds nothing about the topic"
 
 
-def _fresh(scene: Scene, grams: Iterable[str]) -> set[str]:
+def _fresh(said: Iterable[frozenset[str]], grams: frozenset[str]) -> frozenset[str]:
     """Words that the user has not said and that do not name a disclosed fact."""
-    said = [*(text.grams for text in scene.heard), *(read(item.value).grams for item in scene.disclosed)]
-    return {gram for gram in grams if not any(gram in old for old in said)}
+    for old in said:
+        grams -= old
+    return grams

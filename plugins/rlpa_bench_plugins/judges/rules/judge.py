@@ -65,7 +65,7 @@ class RulesJudge(Judge):
             failed = Verdict(0.0, reason=f"malformed: {subject.malformed}")
             unscored = Verdict(None, "unscored", f"malformed: {subject.malformed}")
             return dict.fromkeys((*CRITERIA, "gate"), failed) | {"style": unscored}
-        scene = Scene(subject, self._topics)
+        scene = Scene.of(subject, self._topics)
         findings = {
             "naturalness": natural(scene),
             "relevance": relevant(scene),

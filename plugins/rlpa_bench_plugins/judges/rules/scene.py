@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from rlpa_bench.types import Item, TurnSubject
 
@@ -17,62 +16,56 @@ Finding = tuple[bool, str]
 _GREETING = words("greeting")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scene:
     """One judged turn. ``Finding`` functions take it and nothing else."""
 
     subject: TurnSubject
     topics: Topics
+    reply: Text
+    user: Text
+    own: tuple[Text, ...]
+    """The candidate's earlier replies of this session."""
+    heard: tuple[Text, ...]
+    """All the user said in this session, latest last."""
+    disclosed: tuple[Item, ...]
+    """Facts stated so far. Where the simulated user cannot tell, those that the user's words draw on."""
+    usable: tuple[Item, ...]
+    """Disclosed facts a reply can be expected to take up: all but gender."""
+    now: tuple[Item, ...]
+    """Usable facts stated just now."""
+    drawn: Item | None
+    """A disclosed fact that the reply draws on, the latest one first."""
+    opening: bool
+    """Nothing is known yet and the user only greets."""
+    related: frozenset[str]
+    """The words of the reply that belong to disclosed facts."""
 
-    @cached_property
-    def reply(self) -> Text:
-        return read(self.subject.reply)
+    @classmethod
+    def of(cls, subject: TurnSubject, topics: Topics) -> Scene:
+        reply, user = read(subject.reply), read(subject.user)
+        heard = (*(read(turn.user) for turn in subject.history), user)
+        disclosed = _disclosed(subject, topics, heard)
+        usable = tuple(item for item in disclosed if item.slot != "Gender")
+        now = tuple(item for item in subject.disclosed_now if item.slot != "Gender" and not item.is_trait)
+        return cls(
+            subject=subject,
+            topics=topics,
+            reply=reply,
+            user=user,
+            own=tuple(read(turn.response) for turn in subject.history),
+            heard=heard,
+            disclosed=disclosed,
+            usable=usable,
+            now=now,
+            drawn=topics.draws(reply, reversed(usable), now),
+            opening=not usable and (not user.content or not user.vocabulary.isdisjoint(_GREETING)),
+            related=frozenset().union(*(topics.topic(item).every & reply.grams for item in disclosed)),
+        )
 
-    @cached_property
-    def user(self) -> Text:
-        return read(self.subject.user)
 
-    @cached_property
-    def own(self) -> tuple[Text, ...]:
-        """The candidate's earlier replies of this session."""
-        return tuple(read(turn.response) for turn in self.subject.history)
-
-    @cached_property
-    def heard(self) -> tuple[Text, ...]:
-        """All the user said in this session, latest last."""
-        return (*(read(turn.user) for turn in self.subject.history), self.user)
-
-    @cached_property
-    def disclosed(self) -> tuple[Item, ...]:
-        """Facts stated so far. Where the simulated user cannot tell, those that the user's words draw on."""
-        known = self.subject.disclosed
-        if known is not None:
-            return tuple(item for item in known if not item.is_trait)
-        facts = self.subject.gold.facts
-        return tuple(item for item in facts if any(self.topics.draws(text, (item,)) for text in self.heard))
-
-    @cached_property
-    def usable(self) -> tuple[Item, ...]:
-        """Disclosed facts a reply can be expected to take up: all but gender."""
-        return tuple(item for item in self.disclosed if item.slot != "Gender")
-
-    @cached_property
-    def now(self) -> tuple[Item, ...]:
-        """Usable facts stated just now."""
-        return tuple(item for item in self.subject.disclosed_now if item.slot != "Gender" and not item.is_trait)
-
-    @cached_property
-    def drawn(self) -> Item | None:
-        """A disclosed fact that the reply draws on, the latest one first."""
-        return self.topics.draws(self.reply, reversed(self.usable), self.now)
-
-    @cached_property
-    def opening(self) -> bool:
-        """Nothing is known yet and the user only greets."""
-        return not self.usable and (not self.user.content or bool(self.user.vocabulary & _GREETING))
-
-    @cached_property
-    def related(self) -> frozenset[str]:
-        """The words of the reply that belong to disclosed facts."""
-        grams = self.reply.grams
-        return frozenset().union(*(self.topics.topic(item).every & grams for item in self.disclosed))
+def _disclosed(subject: TurnSubject, topics: Topics, heard: tuple[Text, ...]) -> tuple[Item, ...]:
+    if subject.disclosed is not None:
+        return tuple(item for item in subject.disclosed if not item.is_trait)
+    facts = subject.gold.facts
+    return tuple(item for item in facts if any(topics.draws(text, (item,)) for text in heard))

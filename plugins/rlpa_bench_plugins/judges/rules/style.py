@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from rlpa_bench.types import Verdict
 
 from .scene import Scene
@@ -17,7 +20,8 @@ def _clip(value: float) -> float:
     return max(-2.0, min(2.0, value))
 
 
-def measure(reply: Text) -> dict[str, float]:
+@lru_cache(1024)
+def measure(reply: Text) -> Mapping[str, float]:
     """The six dimensions of a reply, each from -2 to 2, by simple counts.
 
     length: 25 words are 0, 15 more or less are one step. warmth, humour: listed words and signs (``!``, ``:)``,

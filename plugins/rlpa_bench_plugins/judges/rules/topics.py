@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from rlpa_bench.ontology import Ontology
@@ -89,6 +90,7 @@ class Topics:
         }
         self._root_of = self._roots()
         self._areas = self._evocative(counts)
+        self._evoked = lru_cache(1024)(self._evocations)
 
     def _roots(self) -> dict[str, str]:
         roots = {}
@@ -156,17 +158,18 @@ class Topics:
 
     def areas(self, text: Text, known: frozenset[str]) -> int:
         """How many areas, unrelated among themselves, the text touches by words outside ``known``."""
-        found = sorted(
-            (self._areas[gram] for gram in text.grams if gram in self._areas and gram not in known),
-            key=lambda areas: (len(areas), sorted(areas)),
-        )
         seen: set[str] = set()
         count = 0
-        for areas in found:
-            if not areas & seen:
-                count += 1
-            seen |= areas
+        for gram, areas in self._evoked(text):
+            if gram not in known:
+                count += areas.isdisjoint(seen)
+                seen |= areas
         return count
+
+    def _evocations(self, text: Text) -> tuple[tuple[str, frozenset[str]], ...]:
+        """The words of a text that evoke areas, with these; words of fewer areas first."""
+        found = [(gram, self._areas[gram]) for gram in text.grams if gram in self._areas]
+        return tuple(sorted(found, key=lambda pair: (len(pair[1]), sorted(pair[1]))))
 
 
 def _fields() -> dict[str, set[str]]:
