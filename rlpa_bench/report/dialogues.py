@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rlpa_bench.audit import audit
 from rlpa_bench.interfaces import JudgeInfo, Record
 from rlpa_bench.matching import match_items, weight
 from rlpa_bench.ontology import Ontology
@@ -184,7 +185,7 @@ def brief(record: Record, judges: Mapping[str, JudgeInfo]) -> str:
 
 
 def faults(record: Record) -> list[str]:
-    """What went wrong in a dialogue, in words: it failed or ended early, outputs broke, judges failed."""
+    """What went wrong in a dialogue, in words: it failed or ended early, outputs broke, judge or user at fault."""
     dialogue = record.dialogue
     found = []
     if dialogue.ended.startswith("error"):
@@ -204,4 +205,6 @@ def faults(record: Record) -> list[str]:
     }
     if errors:
         found.append(f"{len(errors)} judge error{'s' if len(errors) > 1 else ''}")
+    users = audit(dialogue, record.case, Ontology.load())
+    found += [f"user: {fault}" for fault in users if fault.kind != "early stop"]
     return found

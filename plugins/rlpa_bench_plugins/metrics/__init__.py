@@ -11,11 +11,13 @@ from rlpa_bench.interfaces import Metric
 @hookimpl
 def rlpa_bench_metrics() -> Iterable[type[Metric]]:
     from rlpa_bench_plugins.metrics.alignment import AlignmentMetric, CriteriaMetric, PersonalisationMetric
+    from rlpa_bench_plugins.metrics.audit import AuditMetric
     from rlpa_bench_plugins.metrics.outputs import FormatMetric, UsageMetric
     from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
 
     return [
         AlignmentMetric,
+        AuditMetric,
         CriteriaMetric,
         DisclosureMetric,
         FormatMetric,
