@@ -12,12 +12,22 @@ from rlpa_bench.cache import CallCache
 from rlpa_bench.errors import ProviderError, UsageError
 from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.randomness import Draws
+from rlpa_bench.throttle import Throttle
 from rlpa_bench.types import Call, Message
 
 MAX_WAIT = 60.0
 """Seconds between two tries, unless the endpoint asks for more."""
 MAX_RETRY_AFTER = 600.0
 """Seconds an endpoint may ask to wait; more is a failure, so that nothing hangs for days."""
+OVERLOADED = ("429", "503", "529")
+"""Reasons for which an endpoint gets fewer calls at once."""
+
+
+def price(tokens: tuple[int | None, int | None], prices: tuple[float | None, float | None]) -> float | None:
+    """US dollars for (prompt, completion) tokens at dollars per million; None where anything is unknown."""
+    if None in tokens or None in prices:
+        return None
+    return sum((n or 0) * (dollars or 0.0) for n, dollars in zip(tokens, prices, strict=True)) / 1e6
 
 
 @dataclass
@@ -30,12 +40,38 @@ class Counters:
     """By ``role: reason``."""
     waiting: dict[str, int] = field(default_factory=dict)
     """Calls waiting for a retry right now, by ``role: reason``."""
-    cost: float = 0.0
-    unpriced: int = 0
+    prompt_tokens: dict[str, int] = field(default_factory=dict)
+    """As far as the endpoint says; answers from the cache do not count."""
+    completion_tokens: dict[str, int] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+    """US dollars by role; answers from the cache cost nothing."""
+    unpriced: dict[str, int] = field(default_factory=dict)
+    """Calls whose price or tokens are unknown, by role."""
 
     @staticmethod
-    def add(counts: dict[str, int], name: str, n: int = 1) -> None:
+    def add(counts: dict[str, Any], name: str, n: float = 1) -> None:
         counts[name] = counts.get(name, 0) + n
+
+    @property
+    def cost(self) -> float:
+        return sum(self.costs.values())
+
+    def record(self) -> dict[str, Any]:
+        """As JSON, for run.json and for the next resume."""
+        return {name: value for name, value in asdict(self).items() if name != "waiting"}
+
+    def take_back(self) -> dict[str, Any]:
+        """Everything counted so far, which then counts as not having been."""
+        counted = self.record()
+        for name in counted:
+            setattr(self, name, {})
+        return counted
+
+    def take_up(self, record: Mapping[str, Mapping[str, Any]]) -> None:
+        """Adds what an earlier try of the run recorded."""
+        for name, counts in record.items():
+            for role, n in counts.items():
+                self.add(getattr(self, name), role, n)
 
 
 @dataclass
@@ -45,7 +81,7 @@ class Endpoint:
     model: Model
     spec: str
     options: Mapping[str, Any]
-    limit: asyncio.Semaphore
+    limit: Throttle
     max_retries: int
     started: asyncio.Lock = field(default_factory=asyncio.Lock)
     ready: bool = False
@@ -107,16 +143,16 @@ class Handle:
         return CallCache.key(request)
 
     def _call(self, generation: Generation, kept_seconds: float | None, *, cached: bool) -> Call:
-        Counters.add(self._counters.calls, self._role)
-        options = self._endpoint.model.options
+        booked, role = self._counters, self._role
+        Counters.add(booked.calls, role)
         tokens = generation.prompt_tokens, generation.completion_tokens
-        prices = options.price_prompt, options.price_completion
-        cost = None
-        if None not in tokens and None not in prices:
-            cost = sum(n * price for n, price in zip(tokens, prices, strict=True)) / 1e6
-            self._counters.cost += 0 if cached else cost
-        else:
-            self._counters.unpriced += 1
+        cost = price(tokens, self._endpoint.model.prices)
+        if cost is None:
+            Counters.add(booked.unpriced, role)
+        if not cached:
+            Counters.add(booked.prompt_tokens, role, tokens[0] or 0)
+            Counters.add(booked.completion_tokens, role, tokens[1] or 0)
+            Counters.add(booked.costs, role, cost or 0.0)
         return Call(
             self._role,
             self.name,
@@ -129,11 +165,16 @@ class Handle:
         )
 
     async def _retried(self, call: Callable[[], Awaitable[Generation]]) -> Generation:
+        limit = self._endpoint.limit
         for attempt in range(self._endpoint.max_retries + 1):
             try:
-                async with self._endpoint.limit:
-                    return await call()
+                async with limit:
+                    answer = await call()
+                limit.succeeded()
+                return answer
             except ProviderError as error:
+                if error.reason in OVERLOADED:
+                    limit.overloaded()
                 too_long = (error.retry_after or 0) > MAX_RETRY_AFTER
                 if not error.retryable or too_long or attempt == self._endpoint.max_retries:
                     raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,14 @@ from rlpa_bench.contract import Contract
 from rlpa_bench.interfaces import Model
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.randomness import Draws
+from rlpa_bench.throttle import Throttle
 
 ModelFactory = Callable[[str], tuple[Model, Mapping[str, Any]]]
 """Builds the model of a ``name`` or ``name:argument`` and says which options it got."""
+
+
+CONNECTIONS = 16
+"""Calls at once per endpoint, and dialogues at once, unless somebody says otherwise."""
 
 
 class RunContext:
@@ -37,6 +41,8 @@ class RunContext:
         self.protocol = protocol
         self.counters = Counters()
         self.endpoints: dict[str, Endpoint] = {}
+        self.roles: dict[tuple[str, str], None] = {}
+        """(model, role) of every handle given out, in order."""
         self._factory = model_factory
         self._cache = cache
         self._max_retries = max_retries
@@ -46,12 +52,13 @@ class RunContext:
         """The one endpoint of a model, shared by all roles."""
         if spec not in self.endpoints:
             model, options = self._factory(spec)
-            limit = asyncio.Semaphore(self._max_connections or model.concurrency or 16)
+            limit = Throttle(self._max_connections or model.concurrency or CONNECTIONS)
             self.endpoints[spec] = Endpoint(model, spec, options, limit, self._max_retries)
         return self.endpoints[spec]
 
     def model(self, spec: str, role: str) -> Handle:
         """See :class:`rlpa_bench.interfaces.Context`."""
+        self.roles.setdefault((spec, role))
         return Handle(self.endpoint(spec), role, self.counters, self._cache, self.protocol)
 
     def random(self, purpose: str, *key: object) -> Draws:

@@ -243,6 +243,8 @@ class Baseline(Component):
     """Turns a model into a candidate. A control is a baseline without a model."""
 
     needs_model: ClassVar[bool] = True
+    calls_per_turn: ClassVar[int] = 1
+    """How often it asks its model in a turn; for estimates of what a run will cost."""
     grants: ClassVar[frozenset[str]] = frozenset()
     """``gold`` and/or ``disclosed``; flagged on every table."""
 
@@ -277,6 +279,11 @@ class Model(Component):
     async def start(self) -> None:
         """Loads weights or starts a server; called once before the first turn."""
         return
+
+    @property
+    def prices(self) -> tuple[float | None, float | None]:
+        """US dollars per million prompt and completion tokens; None is unpriced, not free."""
+        return self.options.price_prompt, self.options.price_completion
 
     @property
     def concurrency(self) -> int | None:

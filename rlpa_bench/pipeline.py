@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from rlpa_bench.build import Candidate, Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import RunDirectoryError
+from rlpa_bench.estimate import Expected, estimate
 from rlpa_bench.manifest import manifest
 from rlpa_bench.plan import Plan, refuse_doubled, with_turns
 from rlpa_bench.plugins import Plugins
+from rlpa_bench.preflight import preflight
 from rlpa_bench.recompute import complete
 from rlpa_bench.request import Limits, Request, check, names
 from rlpa_bench.runner.batch import Batch, Tally
-from rlpa_bench.runs import Run, check_identity, finalise, locked, write_json
+from rlpa_bench.runs import Run, check_identity, finalise, locked, read_json, write_json
 from rlpa_bench.scoring import other_case, score_dialogue
 from rlpa_bench.transcripts import Log, LogIndex, dumps, replacing
 from rlpa_bench.types import Case, Dialogue, Score
@@ -37,6 +40,8 @@ class Live:
     tally: Tally
     counters: Any
     plan: Plan
+    written_before: int = 0
+    """Completion tokens of earlier tries."""
 
 
 def run(
@@ -60,6 +65,8 @@ def run(
     max_cost: float | None = None,
     retry_errors: bool = False,
     cache: bool = True,
+    preflight: bool = True,
+    stop_after: int = 20,
     shard: tuple[int, int] = (0, 1),
 ) -> Run:
     """Plays, judges and summarises one suite with one or more candidates on the same cases.
@@ -75,20 +82,61 @@ def run(
         out: the run's directory; if it holds the same run, that run is resumed.
         plugins: further plugin modules or objects, besides the installed ones.
         watch: called once with a view on the live counts.
+        max_cost: US dollars, earlier tries of the run included, at which it stops, resumable.
+        preflight: whether every role is asked once, and every judge tried on a nonsense reply, before the first turn.
+        stop_after: how many failures of one kind in a row stop the run.
         shard: (index, count): plays only this worker's part; ``merge_runs`` joins the parts.
 
     Raises:
         RlpaBenchError: one sentence saying what is wrong and how to mend it; finished turns stay on disk.
     """
-    request = Request(
-        suite, names(model), names(baseline), simulator, names(judge), controls, turns, limit, seeds, repeats,
-        parse_options(options) if not isinstance(options, Mapping) else options,
+    request = _request(
+        suite, model, baseline, simulator, judge, controls, turns, limit, seeds, repeats, options
     )  # fmt: skip
-    limits = Limits(max_connections, max_retries, max_cost, retry_errors, cache, shard)
+    limits = Limits(max_connections, max_retries, max_cost, retry_errors, cache, preflight, stop_after, shard)
     check(request, limits)
     path = Path(out) if out else Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{suite.partition(':')[0]}"
     with locked(path):
         return blocking(Flow(request, limits, path, Plugins(plugins), watch).run)
+
+
+def dry_run(
+    suite: str = "aloe",
+    *,
+    model: str | Sequence[str] = (),
+    baseline: str | Sequence[str] = (),
+    simulator: str = "agenda",
+    judge: str | Sequence[str] = ("rules", "profile"),
+    controls: bool = True,
+    turns: int | None = None,
+    limit: int | None = None,
+    seeds: int = 1,
+    repeats: int = 1,
+    options: Sequence[str] | OptionTree = (),
+    plugins: Iterable[object] = (),
+) -> list[Expected]:
+    """What the same arguments to :func:`run` would ask of its models; nothing is started, asked or written.
+
+    Raises:
+        RlpaBenchError: as :func:`run` does for whatever can be known beforehand.
+    """
+    request = _request(
+        suite, model, baseline, simulator, judge, controls, turns, limit, seeds, repeats, options
+    )  # fmt: skip
+    limits = Limits(cache=False)
+    check(request, limits)
+    return blocking(Flow(request, limits, Path(), Plugins(plugins)).estimate)
+
+
+def _request(
+    suite: str, model: str | Sequence[str], baseline: str | Sequence[str], simulator: str, judge: str | Sequence[str],
+    controls: bool, turns: int | None, limit: int | None, seeds: int, repeats: int,
+    options: Sequence[str] | OptionTree,
+) -> Request:  # fmt: skip
+    tree = parse_options(options) if not isinstance(options, Mapping) else options
+    return Request(
+        suite, names(model), names(baseline), simulator, names(judge), controls, turns, limit, seeds, repeats, tree
+    )
 
 
 class Flow:
@@ -118,25 +166,42 @@ class Flow:
     async def run(self) -> Run:
         """See :func:`run`."""
         try:
-            env = self.harness.environment(self.request.simulator, self.request.judges)
-            candidates = self._candidates()
-            plan = self._plan(candidates)
+            env, candidates, plan = self._build()
             metrics = self.harness.metrics()
-            self.harness.check_options()
             for endpoint in list(self.harness.context.endpoints.values()):
                 await endpoint.start()
             info = manifest(self.harness, self.request, env, candidates, plan)
-            self._prepare(plan, info)
+            begun = self._begun(info)
+            if not begun:
+                rehearse = self.limits.preflight
+                info["preflight"] = await preflight(self.harness, env, plan.cases) if rehearse else {"notes": []}
+                self._prepare(plan, info)
+            else:
+                info["preflight"] = Run(self.path).info["preflight"]
             tally = await self._play(env, candidates, plan)
         finally:
             await self.harness.context.aclose()
         info |= finalise(self.path, plan)
         info["counts"]["planned"] = tally.planned
-        info |= {"failures": tally.failures, "calls": asdict(self.harness.context.counters)}
+        info |= {"failures": tally.failures, "calls": self.harness.context.counters.record()}
         info["problems"] = [str(problem) for problem in self.harness.plugins.problems]
-        info["calls"].pop("waiting")
         write_json(self.path / "run.json", info)
         return complete(self.path, metrics, self.harness.plugins)
+
+    async def estimate(self) -> list[Expected]:
+        """What the run would ask of its models; starts nothing and writes nothing."""
+        try:
+            env, candidates, plan = self._build()
+            return estimate(self.harness, env, candidates, plan, self.request.repeats)
+        finally:
+            await self.harness.context.aclose()
+
+    def _build(self) -> tuple[DialogueEnv, dict[str, Candidate], Plan]:
+        env = self.harness.environment(self.request.simulator, self.request.judges)
+        candidates = self._candidates()
+        plan = self._plan(candidates)
+        self.harness.check_options()
+        return env, candidates, plan
 
     def _candidates(self) -> dict[str, Candidate]:
         controls = self.harness.controls()
@@ -169,10 +234,14 @@ class Flow:
             self.limits.shard,
         )
 
-    def _prepare(self, plan: Plan, info: dict[str, Any]) -> None:
+    def _begun(self, info: dict[str, Any]) -> bool:
+        """Whether the directory holds this very run already. Raises RunDirectoryError if it holds another."""
         if (self.path / "run.json").exists():
             check_identity(self.path, info)
-            return
+            return True
+        return False
+
+    def _prepare(self, plan: Plan, info: dict[str, Any]) -> None:
         if any(self.path.glob("[!.]*")):
             raise RunDirectoryError(f"{self.path} is not empty and holds no run; choose another --out")
         with replacing(self.path / "cases.jsonl") as file:
@@ -183,21 +252,26 @@ class Flow:
         index = LogIndex(self.path / "log")
         index.drop_torn_tail()
         log = Log(self.path / "log" / f"{self.limits.shard[0]:04d}.jsonl")
-        tally = Tally(planned=sum(1 for _ in plan.units()))
+        units = Counter(unit.candidate for unit in plan.units())
+        tally = Tally(planned=units.total(), waiting=units)
         counters = self.harness.context.counters
+        booked = self.path / "log" / "calls.json"
+        if booked.exists():
+            counters.take_up(read_json(booked))
         score = _scorer(env, plan.cases, self.request.repeats)
         batch = Batch(
             plan, env, candidates, log, score, self.harness.plugins.notify, tally,
             over_budget=lambda: _over_budget(counters.cost, self.limits.max_cost),
-            retry_errors=self.limits.retry_errors,
+            retry_errors=self.limits.retry_errors, stop_after=self.limits.stop_after,
         )  # fmt: skip
         if self.watch:
-            self.watch(Live(self.path, tally, counters, plan))
+            self.watch(Live(self.path, tally, counters, plan, sum(counters.completion_tokens.values())))
         self.harness.plugins.notify("run_start", run=Run(self.path).info)
         try:
             await batch.run(index, workers=self.limits.max_connections or 16)
         finally:
             log.close()
+            write_json(booked, counters.record())
         return tally
 
 

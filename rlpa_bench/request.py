@@ -35,6 +35,9 @@ class Limits:
     max_cost: float | None = None
     retry_errors: bool = False
     cache: bool = True
+    preflight: bool = True
+    stop_after: int = 20
+    """Failures of one kind in a row that stop the run."""
     shard: tuple[int, int] = (0, 1)
 
 
@@ -49,6 +52,8 @@ def check(request: Request, limits: Limits) -> None:
             raise UsageError(f"--{flag} {number} is not possible; it is 1 or more")
     if limits.max_retries < 0 or (limits.max_connections is not None and limits.max_connections < 1):
         raise UsageError("--max-retries is 0 or more and --max-connections 1 or more")
+    if limits.stop_after < 1:
+        raise UsageError(f"--stop-after {limits.stop_after} is not possible; it is 1 or more")
     index, of = limits.shard
     if not 0 <= index < of:
         raise UsageError(f"shard {limits.shard} is not (index, count) with 0 <= index < count")

@@ -97,6 +97,7 @@ class OpenAIServer:
     async def _behave(self, behaviour: str, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         if behaviour == "hang":
             await self._stop.wait()
+            return web.Response(status=503)
         if behaviour in ("reset", "truncated"):
             return await self._break(behaviour, request)
         if behaviour in BYTES:

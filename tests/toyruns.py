@@ -18,7 +18,7 @@ FILES = ("dialogues.jsonl", "scores.jsonl", "summary.json")
 
 TERMS: dict[str, Any] = {
     "suite": "toy", "model": "toy", "baseline": "plain,counter", "simulator": "toy", "judge": "asks", "seeds": 2,
-    "controls": False, "cache": False,
+    "controls": False, "cache": False, "preflight": False,
 }  # fmt: skip
 """Two candidates x six cases x two seeds x five turns: 24 dialogues, 120 turns."""
 

@@ -59,11 +59,23 @@ def describe(live: Live, elapsed: float) -> str:
     """The counts in one line."""
     tally, counters = live.tally, live.counters
     done = tally.dialogues + tally.resumed
-    parts = [f"{done}/{tally.planned} dialogues", f"{tally.turns / max(elapsed, 1e-9):.1f} turns/s"]
-    if tally.dialogues and done < tally.planned:
-        parts.append(f"about {elapsed / tally.dialogues * (tally.planned - done):.0f} s left")
+    elapsed = max(elapsed, 1e-9)
+    parts = [f"{done}/{tally.planned} dialogues", f"{tally.turns / elapsed:.1f} turns/s"]
+    if written := sum(dict(counters.completion_tokens).values()) - live.written_before:
+        parts.append(f"{written / elapsed:.0f} tokens/s")
+    left = tally.seconds_left(elapsed)
+    if left is not None:
+        parts.append(f"about {_duration(left)} left")
     parts += [f"{n} failed ({kind})" for kind, n in tally.failures.items()]
     parts += [f"waiting on {label} ({n})" for label, n in dict(counters.waiting).items() if n]
     if counters.cost:
         parts.append(f"{counters.cost:.2f} US dollars")
+    if unpriced := sum(dict(counters.unpriced).values()):
+        parts.append(f"{unpriced} calls unpriced")
     return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

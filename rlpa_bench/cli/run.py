@@ -37,6 +37,9 @@ from rlpa_bench.errors import UsageError
     show_default=True,
     help="Share of failed dialogues that is still exit code 0.",
 )
+@flag("--stop-after", type=int, default=20, show_default=True, help="Failures of one kind in a row that stop the run.")
+@flag("--preflight/--no-preflight", default=True, help="Ask every role once before the first turn.  [default: ask]")
+@flag("--dry-run", is_flag=True, help="Show calls, tokens and price; start nothing.")
 @flag("--cache/--no-cache", default=True, help="Reuse identical model calls.  [default: cache]")
 @flag("--out", type=click.Path(path_type=Path), default=None, help="Run directory.  [default: runs/TIME-SUITE]")
 @flag("--resume", type=click.Path(path_type=Path), default=None, help="Go on with the run in this directory.")
@@ -62,6 +65,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     max_missing = settings.pop("max_missing")
     if not settings["suite"]:
         raise UsageError("name a suite: rlpa-bench run --suite aloe (rlpa-bench plugins list shows all)")
+    if settings.pop("dry_run"):
+        return _dry_run(settings)
     with Display() as display:
         run = rlpa_bench.run(**settings, watch=display.watch)
     from rich.console import Console
@@ -70,7 +75,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     wide.print(terminal(run))
     for note in notes(run):
         wide.print(note, highlight=False, markup=False)
-    for problem in run.info["problems"]:
+    for problem in [*run.info["preflight"]["notes"], *run.info["problems"]]:
         print(f"rlpa-bench: {problem}", file=sys.stderr)
     print(run.path / "report.html")
     counts = run.info["counts"]
@@ -82,6 +87,39 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         )
         return 1
     return 0
+
+
+def _dry_run(settings: dict[str, Any]) -> int:
+    import inspect
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from rlpa_bench.estimate import total
+    from rlpa_bench.pipeline import dry_run
+
+    terms = inspect.signature(dry_run).parameters
+    expected = dry_run(**{name: value for name, value in settings.items() if name in terms})
+    if not expected:
+        print("No model would be called.")
+        return 0
+    table = Table(title="what the run would ask for; tokens and price are rough, at most is by max_tokens")
+    for name in ("role", "model"):
+        table.add_column(name)
+    for name in ("calls", "prompt tokens", "completion tokens", "at most", "US dollars", "at most"):
+        table.add_column(name, justify="right")
+    for e in expected:
+        table.add_row(
+            e.role, e.model, f"{e.calls:,}", f"{e.prompt_tokens:,}", f"{e.completion_tokens:,}",
+            f"{e.most_completion_tokens:,}", _dollars(e.dollars), _dollars(e.most_dollars),
+        )  # fmt: skip
+    (Console() if sys.stdout.isatty() else Console(width=160)).print(table)
+    print(f"In all: {_dollars(total(expected))} US dollars. Unpriced is unknown, not free.")
+    return 0
+
+
+def _dollars(value: float | None) -> str:
+    return "unpriced" if value is None else f"{value:.2f}"
 
 
 def _settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:

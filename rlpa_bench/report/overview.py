@@ -190,9 +190,11 @@ def cost(info: Mapping[str, Any]) -> str:
         return "Calls are counted when the run is complete."
     if not sum(counted["calls"].values()):
         return "No model was called."
-    parts = [f"{counted['cost']:.4f} US dollars"] if sum(counted["calls"].values()) > counted["unpriced"] else []
-    if counted["unpriced"]:
-        parts.append(f"{counted['unpriced']:,} calls have no price (unknown, not zero)")
+    unpriced, made = sum(counted["unpriced"].values()), sum(counted["calls"].values())
+    by_role = [f"{dollars:.4f} US dollars for the {role}" for role, dollars in counted["costs"].items()]
+    parts = by_role if made > unpriced else []
+    if unpriced:
+        parts.append(f"{unpriced:,} calls have no price (unknown, not zero)")
     retries = [f"{n} x {why}" for why, n in sorted(counted["retries"].items())]
     return "Cost: " + ", ".join(parts) + (f". Retries: {', '.join(retries)}." if retries else ".")
 

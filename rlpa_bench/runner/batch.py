@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,10 @@ class Tally:
     """Live counts of a run."""
 
     planned: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Dialogues that have not ended, by candidate."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """Dialogues that ended in this try, by candidate."""
     dialogues: int = 0
     resumed: int = 0
     turns: int = 0
@@ -39,6 +44,14 @@ class Tally:
         self._streak = self._streak + 1 if kind == self._last else 1
         self._last = kind
         return self._streak
+
+    def seconds_left(self, elapsed: float) -> float | None:
+        """Seconds until the slowest candidate is through, at its own pace so far; None before anything has ended.
+
+        Candidates overlap, and one with a large model may take a thousand times longer than a control.
+        """
+        paces = [elapsed / self.ended[name] * n for name, n in list(self.waiting.items()) if n and self.ended[name]]
+        return max(paces, default=None)
 
     def succeed(self) -> None:
         self._last, self._streak = "", 0
@@ -82,6 +95,7 @@ class Batch:
             if progress.scores is not None and progress.ended and not (failed and self.retry_errors):
                 done.add(number)
                 self.tally.resumed += 1
+                self.tally.waiting[self.plan.unit(number).candidate] -= 1
             else:
                 begun[number] = progress
         return done, begun
@@ -91,13 +105,18 @@ class Batch:
 
     async def _work(self, waiting: Iterator[Unit], begun: dict[int, Progress]) -> None:
         for unit in waiting:
-            if reason := self.over_budget():
-                raise RunStoppedError(reason, reason="budget")
+            self._check_budget()
             dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
             self.log.scores(unit.number, await self.score(dialogue), len(dialogue.turns))
             self.tally.dialogues += 1
+            self.tally.ended[unit.candidate] += 1
+            self.tally.waiting[unit.candidate] -= 1
             self.notify("dialogue_end", dialogue=dialogue)
             await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
+
+    def _check_budget(self) -> None:
+        if reason := self.over_budget():
+            raise RunStoppedError(reason, reason="budget")
 
     async def _dialogue(self, unit: Unit, progress: Progress | None) -> Dialogue:
         turns: list[Turn] = []
@@ -127,6 +146,7 @@ class Batch:
                 if step.state.ended:
                     self.tally.succeed()
                     return step.state.ended
+                self._check_budget()
         except DialogueFailedError as failure:
             self.log.failed(unit.number, failure.reason, len(turns))
             if self.tally.fail(failure.kind) >= self.stop_after:

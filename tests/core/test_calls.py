@@ -255,7 +255,9 @@ def test_an_unknown_price_is_none_and_not_zero(options: list[str], cost: float |
     seen: list[Any] = []
     _, call = ask(options=options, watch=seen.append)
     assert call.cost == (None if cost is None else pytest.approx(cost))
-    assert (seen[0].unpriced, seen[0].cost) == (int(cost is None), pytest.approx(cost or 0.0))
+    assert seen[0].unpriced == ({"candidate": 1} if cost is None else {})
+    assert seen[0].cost == pytest.approx(cost or 0.0)
+    assert (seen[0].prompt_tokens, seen[0].completion_tokens) == ({"candidate": 10}, {"candidate": 5})
 
 
 def test_unknown_tokens_are_unpriced() -> None:

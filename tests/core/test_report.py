@@ -99,9 +99,11 @@ def info(plan: Plan) -> dict[str, Any]:
         "schema": SCHEMA, "version": "0.0", "created": "2026-01-02T03:04:05+00:00", "identity": identity,
         "plan": plan.record(), "suite": "toy", "simulator": "person", "judges": [asdict(JUDGE)],
         "candidates": {"m-x/base": entry, "m:x/base": entry, "null": control},
-        "problems": ["plugin 'else' is broken"], "python": "3.11", "git": {"commit": "abc123", "dirty": True},
+        "preflight": {"notes": []}, "problems": ["plugin 'else' is broken"], "python": "3.11",
+        "git": {"commit": "abc123", "dirty": True},
         "counts": {"played": 4, "failed": 1, "planned": 6, "retried": 0}, "failures": {"candidate: 503": 1},
-        "calls": {"calls": {"candidate": 7}, "cache_hits": {"candidate": 3}, "retries": {}, "cost": 0.0, "unpriced": 7},
+        "calls": {"calls": {"candidate": 7}, "cache_hits": {"candidate": 3}, "retries": {}, "costs": {},
+                  "unpriced": {"candidate": 7}},
     }  # fmt: skip
 
 

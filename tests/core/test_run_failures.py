@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter as Counted
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_server import OpenAIServer
 from toyruns import files, lines_of, log_lines, play, unfinished
 from toys import Counter, Plain, ToyJudge, ToyModel, ToySimulator, ToySuite, case, reply
 
@@ -240,13 +243,16 @@ def test_a_kill_while_a_failed_dialogue_is_played_again(whole: rlpa_bench.Run, o
 
 def test_max_cost_stops_and_resumes(out: Path, tmp_path: Path) -> None:
     priced = {"options": ["model.price_prompt=100000", "model.price_completion=0"], "max_connections": 1}
-    with pytest.raises(RunStoppedError, match=r"--max-cost 12.0 is spent \(15.00 US dollars\); resume with"):
-        play(out, max_cost=12.0, **priced)  # a dialogue is five calls of one dollar
-    assert sum(1 for line in log_lines(out) if "scores" in line) == 3
+    for most in (12, 16):  # a dialogue is five calls of one dollar; what was spent before counts
+        said = rf"--max-cost {most}.0 is spent \({most}.00 US dollars\); resume with"
+        with pytest.raises(RunStoppedError, match=said):
+            play(out, max_cost=float(most), **priced)
+        assert sum(1 for line in log_lines(out) if "scores" in line) == most // 5
     run = play(out, **priced)
+    assert run.info["calls"]["costs"] == {"candidate": 60.0}, "some call was paid twice"
     undisturbed = play(tmp_path / "undisturbed", **priced)
     assert files(out) == files(undisturbed.path)
-    assert undisturbed.info["calls"]["cost"] == 60.0 and undisturbed.info["calls"]["unpriced"] == 0
+    assert undisturbed.info["calls"]["costs"] == {"candidate": 60.0} and not undisturbed.info["calls"]["unpriced"]
     assert run.summary["rows"]["toy/plain"]["cost"]["mean"] == pytest.approx(5.0)
 
 
@@ -363,3 +369,37 @@ def test_an_observer_that_fails_stops_nobody_and_is_reported(whole: rlpa_bench.R
 def test_the_toys_are_what_the_tests_say(whole: rlpa_bench.Run) -> None:
     assert whole.info["counts"] == {"planned": 24, "played": 24, "failed": 0, "retried": 0}
     assert {d.candidate for d in whole.dialogues()} == {"toy/plain", Counter.name}
+
+
+FAULTS = {
+    "429": "429", "500": "500", "hang": "timeout", "truncated": "connection", "reset": "connection",
+    "garbage": "bad_body", "no-choices": "no_choices",
+}  # fmt: skip
+"""What the server does, and the reason under which it is counted."""
+
+
+@pytest.mark.parametrize("faults", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_injected_faults_are_all_accounted_for_and_none_is_a_zero(
+    out: Path, monkeypatch: pytest.MonkeyPatch, faults: int
+) -> None:
+    draw = random.Random(faults)
+    plan = draw.choices(list(FAULTS), k=faults)
+    dealt = [what for fault in plan for what in ["ok"] * draw.randrange(3) + [fault]]
+    with OpenAIServer(*dealt) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        run = play(
+            out, model="openai:served", baseline="plain", seeds=faults // 5, max_retries=0, stop_after=10**9,
+            max_connections=8, options=["model.openai.timeout=0.3"],
+        )  # fmt: skip
+    assert server.plan == [], "some faults were not injected"
+    expected = Counted(f"candidate: {FAULTS[fault]}" for fault in plan)
+    assert run.info["failures"] == expected and run.info["counts"]["failed"] == faults
+    failed = [d for d in run.dialogues() if d.ended.startswith("error")]
+    assert len(failed) == faults and Counted(":".join(d.ended.split(":")[1:3]).strip() for d in failed) == expected
+    played = {(d.case, d.seed, t.index) for d in run.dialogues() for t in d.turns}
+    scores = list(run.scores())
+    assert {(s.case, s.seed, s.turn) for s in scores} == played, "a turn that never was has a score"
+    assert all(s.value is not None for s in scores)
+    cell = run.summary["rows"]["openai:served/plain"]["AVG[asks]"]
+    lost = sum(5 - len(d.turns) for d in failed)
+    assert cell["planned"] - cell["scored"] == lost == sum(cell["missing"].values())

@@ -30,6 +30,7 @@ class Cot(Prompted):
     """
 
     name = "cot"
+    calls_per_turn = 2
     Options = CotOptions
     texts = ("cot", "cot_examples", "cot_think", "cot_answer")
 

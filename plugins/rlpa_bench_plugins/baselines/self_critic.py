@@ -10,6 +10,7 @@ class SelfCritic(Prompted):
     """A draft, a critique of it in two sentences and a revision (RLPA, arXiv 2505.15456, appendix D)."""
 
     name = "self-critic"
+    calls_per_turn = 3
     texts = ("self_critic_critique", "self_critic_revise")
 
     async def respond(self, view: View) -> Output:

@@ -38,6 +38,10 @@ class Transport(Protocol):
     async def aclose(self) -> None: ...
 
 
+NOBODY = ("ClientConnector", "ConnectError")
+"""How aiohttp and httpx call a connection that never came about; others broke off."""
+
+
 def timed_out(where: str, seconds: float) -> ProviderError:
     message = f"{where} did not answer within {seconds:g} s; raise the model's option timeout if it is only slow"
     return ProviderError(message, reason="timeout", retryable=True)
@@ -45,7 +49,8 @@ def timed_out(where: str, seconds: float) -> ProviderError:
 
 def unreachable(where: str, error: BaseException) -> ProviderError:
     message = f"the connection to {where} failed ({type(error).__name__}); check base_url and whether it is running"
-    return ProviderError(message, reason="connection", retryable=True)
+    nobody = type(error).__name__.startswith(NOBODY)
+    return ProviderError(message, reason="unreachable" if nobody else "connection", retryable=True)
 
 
 class Aiohttp:

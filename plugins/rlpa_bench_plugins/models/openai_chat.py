@@ -16,6 +16,7 @@ from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.options import ModelOptions
 from rlpa_bench.types import JSON, Message
 from rlpa_bench_plugins.models._chat_client import ChatClient, without_credentials
+from rlpa_bench_plugins.models._prices import list_price
 from rlpa_bench_plugins.models._text import refuse_format
 from rlpa_bench_plugins.models._wire import GUIDES, Dialect
 
@@ -91,6 +92,12 @@ class OpenAI(Model):
             o.extra,
         )
         return ChatClient(self._url, dialect, self.context.contract, key=key, timeout=o.timeout, transport=o.transport)
+
+    @property
+    def prices(self) -> tuple[float | None, float | None]:
+        """The options', or else the dated list price where the provider itself is asked."""
+        own = super().prices
+        return own if own != (None, None) else list_price(urlsplit(self._url).hostname or "", self.argument)
 
     async def start(self) -> None:
         _ = self._client

@@ -149,7 +149,7 @@ def test_nobody_there_is_a_connection_failure(build: Any, transport: str) -> Non
         url = gone.url
     with pytest.raises(ProviderError, match="check base_url") as caught:
         ask(build(OpenAI, "served", base_url=url, transport=transport))
-    assert (caught.value.reason, caught.value.retryable) == ("connection", True)
+    assert (caught.value.reason, caught.value.retryable) == ("unreachable", True)
 
 
 def test_calls_run_at_the_same_time(model: Any, server: OpenAIServer) -> None:
