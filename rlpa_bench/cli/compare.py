@@ -12,8 +12,9 @@ from rlpa_bench.cli.options import flag
 @click.command("compare", help="Paired differences between all candidates of one RUN or several.")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @flag("--column", default="", help="Column to compare.  [default: the first AVG of the runs]")
+@flag("--out", type=click.Path(path_type=Path), default=None, help="Folder for the table and the picture as files.")
 @flag("--force", is_flag=True, help="Compare runs of unlike terms all the same.")
-def command(runs: tuple[Path, ...], column: str, force: bool) -> int:
+def command(runs: tuple[Path, ...], column: str, out: Path | None, force: bool) -> int:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -42,4 +43,9 @@ def command(runs: tuple[Path, ...], column: str, force: bool) -> int:
         console.print(ranks)
     for note in comparison.notes:
         console.print(note, highlight=False, markup=False)
+    if out is not None:
+        from rlpa_bench.report.differences import write_differences
+
+        write_differences(comparison, out)
+        print(out / "differences.svg")
     return 0

@@ -231,7 +231,7 @@ def forest(summary: Mapping[str, Any], candidates: Sequence[str], column: str) -
     ]
     if not values:
         return [], ""
-    step = _step(max(0.0, *values) - min(0.0, *values))
+    step = round_step(max(0.0, *values) - min(0.0, *values))
     low, high = floor(min(0.0, *values) / step) * step, ceil(max(0.0, *values) / step) * step
 
     def x(value: float) -> str:
@@ -244,7 +244,7 @@ def forest(summary: Mapping[str, Any], candidates: Sequence[str], column: str) -
     return bars, _svg(axis, 18)
 
 
-def _step(span: float) -> float:
+def round_step(span: float) -> float:
     """A round step that cuts a span into four to ten."""
     if span <= 0:
         return 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from fake_dist import install
@@ -232,6 +234,14 @@ def test_score_report_and_compare_of_a_run(call: Call, tmp_path: Path) -> None:
     assert files(tmp_path / "run") == before
     code, out, _ = call("compare", "run")
     assert code == 0 and "toy/plain" in out and "counter" in out and "6 shared profiles: no ranks below 50." in out
+    code, out, _ = call("compare", "run", "--out", "difference")
+    assert code == 0 and "difference/differences.svg" in out
+    with (tmp_path / "difference" / "differences.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["a"], row["b"], row["profiles"]) == ("toy/plain", "counter", "6")
+    picture = ElementTree.fromstring((tmp_path / "difference" / "differences.svg").read_text(encoding="utf-8"))
+    text = "".join(picture.itertext())
+    assert "toy/plain − counter" in text and f"{float(row['a - b']):.2f} [" in text
     code, _, error = call("compare", "run", "--column", "AVG[asker]")
     assert code == 2 and "no run has column 'AVG[asker]' for comparison; there are AVG[asks]" in one_sentence(error)
 
