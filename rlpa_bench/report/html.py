@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +16,7 @@ from rlpa_bench.interfaces import Record
 from rlpa_bench.report import overview
 from rlpa_bench.report.curves import STYLES, forest, mark, panels
 from rlpa_bench.report.dialogues import brief, named, opinions_of, turn_views
-from rlpa_bench.report.sample import Render, Shown, select, shares
+from rlpa_bench.report.sample import Render, Selection, Shown, select, shares
 from rlpa_bench.report.table import LATENCY, cell_text, headline, latency, notes
 from rlpa_bench.transcripts import replacing
 
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
     from rlpa_bench.runs import Run
 
 BUDGET = 4_500_000
-"""Characters of HTML for all transcripts together, so that a page stays near 5 MB."""
+"""Characters of HTML up to which all transcripts stand on the page itself, which then stays near 5 MB."""
+PAGED = 24_000_000
+"""Characters of HTML for all transcripts of a larger run, on pages of their own."""
+PAGE = 1_500_000
+"""Characters of HTML of one such page."""
+PARTS = "report"
+"""Folder of those pages, beside the page itself."""
 LONGEST = 4000
 """Characters of one text that are shown."""
 LINES = 60
@@ -34,9 +42,11 @@ LINES = 60
 def write_html(run: Run, path: Path) -> None:
     """Writes the page of a run, also of one that is under way; streams over its dialogues.
 
-    The page shows all dialogues if they fit into ``BUDGET``, otherwise those with faults first and an even sample.
+    The page shows all dialogues if they fit into ``BUDGET``. Otherwise it is an index of pages in the folder
+    ``report`` beside it, which show those with faults first and an even sample of the others.
     """
     env = _environment()
+    shutil.rmtree(path.parent / PARTS, ignore_errors=True)
     with replacing(path) as file:
         for chunk in env.get_template("page.html").generate(_content(run, env)):
             file.write(chunk.encode())
@@ -85,6 +95,26 @@ def _bold_value(text: str) -> Any:
     return html
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page of dialogues of one candidate."""
+
+    path: str
+    shown: list[Shown]
+
+    @property
+    def faulty(self) -> int:
+        return sum(bool(shown.faults) for shown in self.shown)
+
+    @property
+    def first(self) -> str:
+        return self.shown[0].case
+
+    @property
+    def last(self) -> str:
+        return self.shown[-1].case
+
+
 def _content(run: Run, env: Environment) -> dict[str, Any]:
     from markupsafe import Markup
 
@@ -95,7 +125,9 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
     short = headline(summary)
     bars, axis = forest(summary, played, short[0]) if short else ([], "")
     script = env.get_template("page.js").render()
-    return _terms(info) | {
+    needs = _needs(run, found)
+    paged = sum(needs.values()) > BUDGET
+    content = _terms(info) | {
         "run": info,
         "name": run.path.resolve().name,
         "sentences": list(overview.sentences(run, found)),
@@ -113,11 +145,44 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
         "panels": [(panel, list(panel.figures(summary, played))) for panel in panels(summary)],
         "key": lambda i: Markup(f'<g class="s{i % STYLES}"><path class="line" d="M0 7H34"/>{mark(i, 17, 7)}</g>'),
         "anchors": overview.anchors(info["plan"]["candidates"]),
-        "selections": select(run.records(), _renderer(run, env), shares(_needs(run, found), BUDGET)),
+        "paged": paged,
         "style": Markup(env.get_template("page.css").render()),
         "script": Markup(script),
         "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
     }
+    selections = select(run.records(), _renderer(run, env), shares(needs, PAGED if paged else BUDGET))
+    return content | {"selections": _parts(run, env, selections, content) if paged else selections}
+
+
+def _parts(
+    run: Run, env: Environment, selections: Iterator[Selection], content: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """Writes the pages of each candidate's dialogues and tells the index of them, a candidate at a time."""
+    (run.path / PARTS).mkdir(exist_ok=True)
+    template = env.get_template("part.html")
+    for selection in selections:
+        anchor, name = content["anchors"][selection.candidate], selection.candidate
+        pages = [Page(f"{PARTS}/{anchor}-{n}.html", shown) for n, shown in enumerate(_split(selection.shown), 1)]
+        for number, page in enumerate(pages, 1):
+            mine = {"candidate": name, "number": number, "page": page, "groups": {"": [name]}}
+            with replacing(run.path / page.path) as file:
+                file.write(template.render({**content, **mine}).encode())
+        told = {field: getattr(selection, field) for field in ("candidate", "total", "faulty", "words")}
+        yield {**told, "pages": pages}
+
+
+def _split(shown: Sequence[Shown]) -> Iterator[list[Shown]]:
+    """Pages of dialogues, none longer than ``PAGE`` characters unless a dialogue is."""
+    page: list[Shown] = []
+    size = 0
+    for one in shown:
+        if page and size + len(one.body) > PAGE:
+            yield page
+            page, size = [], 0
+        page.append(one)
+        size += len(one.body)
+    if page:
+        yield page
 
 
 def _terms(info: dict[str, Any]) -> dict[str, Any]:

@@ -288,9 +288,30 @@ def test_a_run_without_any_dialogue_has_a_page(out: Path) -> None:
     assert "No dialogue has ended yet." in (run.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_large_run_is_sampled_and_says_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_run_is_an_index_of_pages(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = build(out)
     monkeypatch.setattr(html, "BUDGET", 100)
+    monkeypatch.setattr(html, "PAGE", 100)
+    write_html(run, run.path / "report.html")
+    index = (run.path / "report.html").read_text(encoding="utf-8")
+    links = re.findall(r'<a href="(report/[^"]+)">', index)
+    pages = {link: (run.path / link).read_text(encoding="utf-8") for link in links}
+    assert len(pages) == 5 == len(list((run.path / "report").iterdir()))
+    shown = [anchor for page in pages.values() for anchor in re.findall(r'class="dialogue" id="([^"]+)"', page)]
+    assert len(set(shown)) == 5 and 'class="dialogue"' not in index
+    assert ", 1 with faults" in words(index) and "All 2 dialogues are shown" in words(index)
+    for link, page in pages.items():
+        back = re.search(r'href="(\.\./report\.html)#(c-[^"]+)"', page)
+        assert back and (run.path / link).parent.joinpath(back[1]).exists() and f'id="{back[2]}"' in index
+    monkeypatch.setattr(html, "BUDGET", 10**9)
+    write_html(run, run.path / "report.html")
+    assert not (run.path / "report").exists(), "pages of an earlier report are left"
+
+
+def test_a_very_large_run_is_sampled_and_says_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = build(out)
+    for name in ("BUDGET", "PAGED"):
+        monkeypatch.setattr(html, name, 100)
     write_html(run, run.path / "report.html")
     text = words((run.path / "report.html").read_text(encoding="utf-8"))
     assert text.count("1 of 2 dialogues are shown: an even sample.") == 2  # all bad, all good

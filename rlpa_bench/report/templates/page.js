@@ -2,7 +2,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const form = $("filter"), candidate = $("by-candidate"), text = $("by-text"), faults = $("by-faults");
-  const groups = [...document.querySelectorAll("details.candidate")];
+  const groups = [...document.querySelectorAll(".candidate")];
   const dialogues = [...document.querySelectorAll("details.dialogue")];
   const words = new Map();
   const content = (node) => {
@@ -41,11 +41,13 @@
     target.scrollIntoView();
   };
 
-  let timer;
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(filter, 150); });
   addEventListener("hashchange", reveal);
-  form.hidden = false;
-  filter();
+  if (form) {
+    let timer;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(filter, 150); });
+    form.hidden = false;
+    filter();
+  }
   reveal();
 })();
