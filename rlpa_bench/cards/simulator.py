@@ -59,6 +59,12 @@ class _Played:
     case: Case
     turns: tuple[Turn, ...]
 
+    @property
+    def said(self) -> list[JSON]:
+        """All that the user said and remembered, without what the calls took."""
+        spoken = [turn.user for turn in self.turns]
+        return [(user.text, user.disclosed, user.ends, user.state) for user in spoken]
+
     def fresh(self) -> Iterator[tuple[Turn, list[str]]]:
         """Turns with the keys of the facts that they state for the first time."""
         known: set[str] = set()
@@ -114,7 +120,7 @@ async def simulator_card(
         "describe": dict(simulator.describe()),
         "n": len(cases),
         "failed dialogues": dict(failed),
-        "determinism": _mean([a.turns == b.turns for a, b in zip(*every[1:3], strict=True) if a and b]),
+        "determinism": _mean([a.said == b.said for a, b in zip(*every[1:3], strict=True) if a and b]),
         "disclosure": curves,
         "burst": {"silent": _burst(silent), "asker": _burst(asked)},
         "volunteered per turn": _mean([len(new) for dialogue in silent for _, new in list(dialogue.fresh())[1:]]),
