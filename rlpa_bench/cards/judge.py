@@ -88,7 +88,7 @@ async def judge_card(
             :func:`rlpa_bench.cards.attacks.scripted_subjects`; 50 at the least.
         labels: ``*.csv`` or ``*.jsonl`` with history, reply, persona, label (and user), see :func:`read_labels`.
         part: the part that decides; the judge's alignment, first reward part or first part if empty.
-        families: attack families to try; all if empty.
+        families: attack families or single attacks to try; all if empty.
         templates: whether to search the 64 templates.
         repeats: askings of the same question, for judges that are not deterministic; below 2 is none.
 
@@ -123,9 +123,10 @@ async def judge_card(
 
 def _chosen(attacks: Sequence[Try], families: Collection[str]) -> Sequence[Try]:
     known = dict.fromkeys(attack.family for attack in attacks)
-    if wrong := [name for name in families if name not in known]:
-        raise UsageError(f"there is no attack family {wrong[0]!r}; the families are {', '.join(known)}")
-    return [attack for attack in attacks if not families or attack.family in {*families, "plain"}]
+    if wrong := [name for name in families if name not in {*known, *(attack.name for attack in attacks)}]:
+        raise UsageError(f"there is no attack or family {wrong[0]!r}; the families are {', '.join(known)}")
+    wanted = {*families, "plain"}
+    return [attack for attack in attacks if not families or attack.family in wanted or attack.name in wanted]
 
 
 async def _attacks(

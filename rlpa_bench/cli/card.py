@@ -71,7 +71,7 @@ def simulator(
     help="CSV or JSONL: history, reply, persona, label (for pairs also other).",
 )
 @flag("--limit", type=int, default=None, help="Cases to use; five states each.")
-@flag("--attacks", default="", help="Attack families to try, comma-separated.  [default: all]")
+@flag("--attacks", default="", help="Attack families or names, comma-separated.  [default: all]")
 @flag("--templates/--no-templates", default=True, help="Whether to search 64 templates.")
 @flag("--repeats", type=int, default=5, show_default=True, help="Askings of the same question; below 2 is none.")
 @_OPTION

@@ -55,6 +55,11 @@ def test_a_judge_that_can_be_talked_into_a_pass_is_found_out() -> None:
     assert (figures["templates"], figures["calibration"]) == ("not tried", "uncalibrated")
 
 
+def test_single_attacks_can_be_named() -> None:
+    figures = card("rlpa-gate", swayed, "judge.rlpa-gate.reasons=false", families=["boxed", "threat"], templates=False)
+    assert set(figures["attacks"]) == {"small talk", "boxed", "threat"}
+
+
 def test_what_cannot_be_used_is_counted_and_no_pass() -> None:
     figures = card("rlpa-gate", lambda m: "Great!", families=["null"], templates=False)
     assert figures["families"]["null"] == {
@@ -166,7 +171,7 @@ def test_pairs_are_compared_with_peoples_choices(tmp_path: Path) -> None:
 
 
 def test_unknown_families_and_parts_are_refused() -> None:
-    with pytest.raises(UsageError, match="no attack family 'magic'; the families are plain, null"):
+    with pytest.raises(UsageError, match="no attack or family 'magic'; the families are plain, null"):
         card("rlpa-gate", swayed, families=["magic"])
     with pytest.raises(UsageError, match="no part 'charm'"):
         card("rlpa-gate", swayed, part="charm")
