@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from pathlib import Path
-from typing import Any
 
 from rlpa_bench.agreement import Coincidences, Level, cohen_kappa
 from rlpa_bench.errors import RunDirectoryError
 from rlpa_bench.interfaces import JudgeInfo, Part
 from rlpa_bench.runs import Run
 from rlpa_bench.transcripts import read_scores
-from rlpa_bench.types import JSON
+from rlpa_bench.types import JSON, Score
 
 
 @dataclass
@@ -56,8 +55,8 @@ def agreement_card(path: Path) -> dict[str, JSON]:
     judges: dict[tuple[str, str], _Pairs] = defaultdict(_Pairs)
     gates = {name: info.alignment for name, info in run.judges.items() if info.alignment and _binary(info)}
     for group in read_scores(path / "scores.jsonl"):
-        for _, of_turn in groupby(group, key=lambda score: score["turn"]):
-            scores = [score for score in of_turn if score["judge"] in run.judges]
+        for _, of_turn in groupby(group, key=lambda score: score.turn):
+            scores = [score for score in of_turn if score.judge in run.judges]
             given = _by_part(scores)
             for key, values in given.items():
                 repeats[key].add(values)
@@ -81,10 +80,10 @@ def agreement_card(path: Path) -> dict[str, JSON]:
     }
 
 
-def _by_part(scores: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[float | None]]:
+def _by_part(scores: Iterable[Score]) -> dict[tuple[str, str], list[float | None]]:
     given: dict[tuple[str, str], list[float | None]] = {}
     for score in scores:
-        given.setdefault((score["judge"], score["part"]), []).append(score["value"])
+        given.setdefault((score.judge, score.part), []).append(score.value)
     return given
 
 
