@@ -99,3 +99,22 @@ def test_a_stopped_run_resumes_without_asking_again(out: Path) -> None:
     assert run.info["counts"]["played"] == 30
     assert run.summary["rows"]["openai:one/base"]["AVG[rlpa-gate]"]["scored"] >= 140
     assert roles.asked["candidate"] < 150
+
+
+def test_a_judge_at_an_endpoint_of_its_own(out: Path) -> None:
+    """The same plugin twice: options of ``name:argument`` go before those of the name."""
+    with OpenAIServer() as one, OpenAIServer() as two:
+        one.answer = two.answer = Roles()
+        options = [
+            f"model.openai.base_url={one.url}",
+            f"model.openai:strict-4.1.base_url={two.url}",
+            "simulator.model=openai:one",
+            "judge.model=openai:strict-4.1",
+            "judge.rlpa-gate.reasons=false",
+        ]
+        run = play(one, out, limit=1, options=options)
+        asked = [{body["model"] for body in server.requests} for server in (one, two)]
+    assert asked == [{"one"}, {"strict-4.1"}]
+    recorded = run.info["identity"]["options"]
+    assert recorded["models/openai"]["base_url"] == one.url
+    assert recorded["models/openai:strict-4.1"]["base_url"] == two.url
