@@ -58,9 +58,11 @@ class Fault:
 
 
 def audit(dialogue: Dialogue, case: Case, ontology: Ontology) -> tuple[Fault, ...]:
-    """The user's faults in a dialogue, in order of turns."""
+    """The user's faults in a dialogue, in order of turns, each kind once a turn."""
     found = (*_faults(dialogue, case, ontology), *(fault for turn in dialogue.turns for fault in _logged(turn)))
-    first = {(fault.kind, fault.turn): fault for fault in reversed(found)}
+    first: dict[tuple[str, int], Fault] = {}
+    for fault in found:
+        first.setdefault((fault.kind, fault.turn), fault)
     return tuple(sorted(first.values(), key=lambda fault: fault.turn))
 
 
