@@ -193,6 +193,12 @@ def test_stated(text: str, expected: tuple[Item, ...]) -> None:
     assert stated(text, FACTS, ONTOLOGY) == tuple(item.key for item in expected)
 
 
+def test_chinese_values_are_found_in_own_statements() -> None:
+    facts = (Item("Occupation", "护士"), Item("Location", "成都"))
+    assert stated("我是护士，天天上夜班。", facts, ONTOLOGY) == (facts[0].key,)
+    assert stated("你是护士吗？我住成都。", facts, ONTOLOGY) == (facts[1].key,)
+
+
 def test_extraction_finds_what_the_agenda_user_says_it_said() -> None:
     """Own sentences left out, so that facts are found by reading: on the training pool, precision 1 and recall .98."""
     built = harness(puppet(lambda m: ""))

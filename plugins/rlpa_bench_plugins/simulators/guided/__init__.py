@@ -15,9 +15,8 @@ from rlpa_bench_plugins.asking.answers import Form
 from rlpa_bench_plugins.asking.asker import Asker
 from rlpa_bench_plugins.asking.options import AnswerOptions, ModelOption
 from rlpa_bench_plugins.asking.prompts import Prompt
-from rlpa_bench_plugins.judges.asked import lines
 from rlpa_bench_plugins.simulators import faults
-from rlpa_bench_plugins.simulators.acting import tidy
+from rlpa_bench_plugins.simulators.acting import tidy, written
 from rlpa_bench_plugins.simulators.agenda import AgendaOptions, AgendaSimulator
 from rlpa_bench_plugins.simulators.stated import stated
 
@@ -106,7 +105,7 @@ class GuidedSimulator(Simulator):
     @staticmethod
     def _data(state: State, profile: Profile, planned: tuple[Item, ...], draft: Utterance) -> dict[str, JSON]:
         return {
-            "personality": lines(profile.traits),
+            "personality": written(Profile(profile.traits)),
             "history": [{"you": turn.user.text, "they": turn.response} for turn in state.turns[-4:]],
             "facts": {item.key: item.say[0] if item.say else item.value for item in planned},
             "draft": draft.text,
