@@ -67,8 +67,9 @@ def test_three_roles_on_one_server(out: Path) -> None:
         assert by_role == {0.0}
     row = run.summary["rows"]["openai:one/base"]
     assert row["AVG[rlpa-gate]"]["mean"] == 100.0
-    assert (roles.asked["candidate"], roles.asked["judge"], roles.asked["repair"]) == (15, 15, 0)
-    assert run.info["calls"]["calls"]["judge"] == 15
+    calls = run.info["calls"]["calls"]
+    assert (calls["candidate"], calls["judge"], roles.asked["repair"]) == (15, 15, 0)
+    assert calls["simulator"] >= 12
     components = run.info["identity"]["components"]
     assert components["judges/rlpa-gate"]["prompts"]
     assert components["simulators/rlpa"]["prompts"]
