@@ -71,3 +71,14 @@ def answering(*fields: dict[str, Any]) -> Say:
         return json.dumps({"nonce": nonce(messages), **now})
 
     return say
+
+
+def dutiful(messages: Sequence[Message], guide: Guide | None = None) -> str:
+    """Answers every bundled judge and simulator that asks a model as it wants to be answered."""
+    if "nonce" not in messages[-1].content:
+        return f"Well, depends on the day, number {len(messages)}."
+    shown, shape = data(messages), messages[-1].content.strip().splitlines()[-1]
+    fields: dict[str, Any] = {"score": 3, "reason": "so it is", "better": "A", "pairs": []}
+    fields |= {name: {"reason": "so it is", "verdict": 1} for name in re.findall(r'"(\w+)": \{', shape)}
+    fields |= {"text": shown["draft"], "disclosed": list(shown["facts"])} if "draft" in shown else {}
+    return json.dumps({"nonce": nonce(messages), **fields})

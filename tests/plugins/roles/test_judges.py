@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from puppet import Say, answering, data, harness, nonce, puppet
+from puppet import Say, answering, data, dutiful, harness, nonce, puppet
 from rlpa_bench_plugins.judges.panel import family, member_of
 from rlpa_bench_plugins.judges.rlpa_gate import CRITERIA
 
@@ -374,3 +374,16 @@ def test_families(spec: str, expected: str) -> None:
 def test_members_are_named_in_their_parts() -> None:
     assert member_of("gate@openai/openai:org/gpt-4o") == ("gate", "openai", "openai:org/gpt-4o")
     assert member_of("gate") is None
+
+
+@pytest.mark.parametrize("name", ["rlpa-gate", "rlpa-gate-inferred", "aloe-15", "profile-llm", "pairwise"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_judge_scores_in_both_languages_and_equal_questions_get_equal_answers(name: str, language: str) -> None:
+    subject: Any = replace(TURN, language=language)
+    if name == "pairwise":
+        subject = PairSubject("c/0/2", subject, replace(subject, reply="Hm."))
+    first, model = judged(name, dutiful, subject)
+    again, _ = judged(name, dutiful, subject)
+    assert {verdict.status for verdict in first.values()} == {"scored"}
+    assert first == again
+    assert all(verdict.raw or not model.requests for part, verdict in first.items() if part in ("gate", "score", "f1"))
