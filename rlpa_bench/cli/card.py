@@ -74,6 +74,7 @@ def simulator(
 @flag("--attacks", default="", help="Attack families or names, comma-separated.  [default: all]")
 @flag("--templates/--no-templates", default=True, help="Whether to search 64 templates.")
 @flag("--repeats", type=int, default=5, show_default=True, help="Askings of the same question; below 2 is none.")
+@flag("--cache/--no-cache", default=True, help="Whether answers are kept, so that a stopped card goes on.")
 @_OPTION
 def judge(
     name: str,
@@ -83,6 +84,7 @@ def judge(
     attacks: str,
     templates: bool,
     repeats: int,
+    cache: bool,
     options: tuple[str, ...],
 ) -> int:
     async def card(harness: Harness) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def judge(
             repeats=repeats,
         )
 
-    return _measure(suite, options, card)
+    return _measure(suite, options, card, cached=cache)
 
 
 @command.command("agreement", help="How far the judges of a RUN agree with themselves and with each other.")
@@ -115,13 +117,24 @@ def agreement(run: Path) -> int:
     return 0
 
 
-def _measure(suite: str, options: tuple[str, ...], card: Callable[[Harness], Awaitable[dict[str, Any]]]) -> int:
-    """Prints the card that is measured with the components of a suite, and closes what they held."""
+def _measure(
+    suite: str,
+    options: tuple[str, ...],
+    card: Callable[[Harness], Awaitable[dict[str, Any]]],
+    *,
+    cached: bool = False,
+) -> int:
+    """Prints the card that is measured with the components of a suite, and closes what they held.
+
+    Simulators play without the cache, which would make any of them look deterministic.
+    """
     from rlpa_bench.aio import blocking
     from rlpa_bench.build import Harness, parse_options
+    from rlpa_bench.cache import CallCache, cache_dir
 
     async def closed() -> dict[str, Any]:
-        harness = Harness(suite, options=parse_options(options))
+        cache = CallCache(cache_dir() / "calls.sqlite") if cached else None
+        harness = Harness(suite, options=parse_options(options), cache=cache)
         try:
             return await card(harness)
         finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_server import OpenAIServer
 from puppet import Say, answering, data, harness, nonce, puppet
 from rlpa_bench_plugins.judges.rlpa_gate import CRITERIA
 from toyruns import play as toy_run
@@ -307,6 +308,23 @@ def test_command_of_the_judge_card(call: Any) -> None:
     assert code == 2
     assert "judge 'rlpa-gate': option model" in error
     assert call(*judge, "-o", "judge.model=scripted", "-o", "judge.modle=x")[0] == 2
+
+
+def test_a_stopped_judge_card_goes_on_and_a_simulator_card_asks_anew(call: Any) -> None:
+    where = ["--suite", "training", "--limit", "1"]
+    judge = ["card", "judge", "aloe-15", *where, "--attacks", "null", "--no-templates", "--repeats", "0"]
+    with OpenAIServer(text="no verdict") as server:
+        at = ["-o", f"model.base_url={server.url}", "-o", "judge.model=openai:x"]
+        first = call(*judge, *at)
+        asked = len(server.requests)
+        assert (first, len(server.requests)) == (call(*judge, *at), asked)
+        assert call(*judge, *at, "--no-cache")[0] == 0
+        assert len(server.requests) == 2 * asked
+        user = ["card", "simulator", "rlpa", *where, *at[:2], "-o", "simulator.model=openai:x"]
+        for _ in range(2):
+            before = len(server.requests)
+            assert call(*user)[0] == 0
+            assert len(server.requests) - before >= 5 * 9
 
 
 def test_command_of_the_simulator_card(call: Any) -> None:
