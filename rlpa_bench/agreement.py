@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Literal
 
@@ -73,3 +74,71 @@ def binary_agreement(
         "specificity": share(true_negative, true_negative + false_positive),
         "kappa": kappa,
     }
+
+
+Level = Literal["nominal", "ordinal", "interval"]
+
+
+@dataclass
+class Coincidences:
+    """Krippendorff's coincidence counts, filled unit by unit, so that any number of units fits in memory."""
+
+    pairs: dict[tuple[Any, Any], float] = field(default_factory=lambda: defaultdict(float))
+    units: int = 0
+    """Units with two ratings or more; the others say nothing about agreement."""
+
+    def add(self, ratings: Sequence[Any]) -> None:
+        """One unit: all its ratings, those that are missing (None) left out."""
+        counts = Counter(rating for rating in ratings if rating is not None)
+        size = sum(counts.values())
+        if size < 2:
+            return
+        self.units += 1
+        for a, many in counts.items():
+            for b, others in counts.items():
+                self.pairs[a, b] += many * (others - (a == b)) / (size - 1)
+
+    def alpha(self, level: Level = "nominal") -> float:
+        """Krippendorff's alpha; NaN where all ratings are one and the same or no unit has two."""
+        totals: dict[Any, float] = defaultdict(float)
+        for (a, _), count in self.pairs.items():
+            totals[a] += count
+        distance = _distance(level, totals)
+        observed = math.fsum(count * distance(a, b) for (a, b), count in self.pairs.items())
+        whole = math.fsum(totals.values())
+        expected = math.fsum(totals[a] * totals[b] * distance(a, b) for a in totals for b in totals)
+        return 1 - (whole - 1) * observed / expected if expected else math.nan
+
+
+def krippendorff_alpha(units: Iterable[Sequence[Any]], level: Level = "nominal") -> float:
+    """Krippendorff's alpha (2004, ch. 11) of ratings by unit, for any number of raters and missing ratings (None).
+
+    Args:
+        level: distance of two labels: 0 or 1, by ranks, or the square of their difference.
+
+    Returns:
+        1 is perfect agreement, 0 that of chance; NaN where all ratings are equal or no unit has two of them.
+
+    Raises:
+        ValueError: for an unknown level.
+    """
+    counts = Coincidences()
+    for ratings in units:
+        counts.add(ratings)
+    return counts.alpha(level)
+
+
+def _distance(level: str, totals: dict[Any, float]) -> Callable[[Any, Any], float]:
+    if level == "nominal":
+        return lambda a, b: float(a != b)
+    if level == "interval":
+        return lambda a, b: float((a - b) ** 2)
+    if level != "ordinal":
+        raise ValueError(f"level={level!r} is not known: say 'nominal', 'ordinal' or 'interval'.")
+
+    def ranks(a: Any, b: Any) -> float:
+        low, high = min(a, b), max(a, b)
+        between = math.fsum(count for label, count in totals.items() if low <= label <= high)
+        return (between - (totals[a] + totals[b]) / 2) ** 2 if a != b else 0.0
+
+    return ranks

@@ -9,13 +9,22 @@ the closed ontology and by patterns, so that what is reported is a fault, and wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.types import Case, Dialogue, Turn
 
 KINDS = ("early stop", "two turns in a row", "role swap", "contradiction", "over the cap")
+LOGGED = {
+    "role_drift": "role swap",
+    "prompt_leak": "prompt leak",
+    "fabricated": "fabrication",
+    "over_disclosure": "over the cap",
+    "repetition": "repetition",
+}
+"""What a simulator that a model plays may log under ``faults`` in an utterance's state (name -> detail), and the kind
+that it counts as."""
 SHARE = 15
 """Percent of the facts that may be volunteered in a turn; at least one fact."""
 ANSWERED = 2
@@ -40,7 +49,7 @@ class Fault:
     """One fault of the user."""
 
     kind: str
-    """One of ``KINDS``."""
+    """One of ``KINDS`` or of the values of ``LOGGED``."""
     turn: int
     detail: str
 
@@ -49,8 +58,21 @@ class Fault:
 
 
 def audit(dialogue: Dialogue, case: Case, ontology: Ontology) -> tuple[Fault, ...]:
-    """The user's faults in a dialogue, in order of turns."""
-    return tuple(_faults(dialogue, case, ontology))
+    """The user's faults in a dialogue, in order of turns, each kind once a turn."""
+    found = (*_faults(dialogue, case, ontology), *(fault for turn in dialogue.turns for fault in _logged(turn)))
+    first: dict[tuple[str, int], Fault] = {}
+    for fault in found:
+        first.setdefault((fault.kind, fault.turn), fault)
+    return tuple(sorted(first.values(), key=lambda fault: fault.turn))
+
+
+def _logged(turn: Turn) -> Iterator[Fault]:
+    """Faults that the simulator noticed itself and could not mend."""
+    state = turn.user.state
+    faults = state.get("faults") if isinstance(state, Mapping) else None
+    for name, detail in faults.items() if isinstance(faults, Mapping) else ():
+        if name in LOGGED:
+            yield Fault(LOGGED[name], turn.index, str(detail))
 
 
 def _faults(dialogue: Dialogue, case: Case, ontology: Ontology) -> Iterator[Fault]:

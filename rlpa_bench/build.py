@@ -17,11 +17,11 @@ from rlpa_bench.plugins import Offer, Plugins
 from rlpa_bench.transcripts import describe_invalid
 
 OptionTree = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""kind -> name (``*`` for all of that kind) -> option -> value."""
+"""kind -> name (``*`` for all of that kind, ``name:argument`` for one of several) -> option -> value."""
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Reads ``KIND.option=value`` and ``KIND.NAME.option=value``.
+    """Reads ``KIND.option=value``, ``KIND.NAME.option=value`` and ``KIND.NAME:ARGUMENT.option=value``.
 
     Raises:
         UsageError: for anything of another form.
@@ -166,21 +166,27 @@ class Harness:
     def _model(self, spec: str) -> tuple[Model, Mapping[str, Any]]:
         offer, argument = self._find("models", spec)
         model = cast(Model, self._build(offer, argument))
-        return model, self._component_options[f"models/{offer.name}"]
+        return model, self._component_options[f"models/{self._name(offer, argument)}"]
 
     def _build(self, offer: Offer, argument: str, **more: Any) -> Component:
-        values = self._values(offer)
+        name = self._name(offer, argument)
+        values = self._values(offer, name)
         try:
             options = offer.component.Options(**values)
         except ValueError as error:
             raise UsageError(f"{offer.kind[:-1]} {offer.name!r}: option {describe_invalid(error)}") from None
-        self._component_options[f"{offer.kind}/{offer.name}"] = options.model_dump(mode="json")
+        self._component_options[f"{offer.kind}/{name}"] = options.model_dump(mode="json")
         return offer.component(options, self.context, argument, **more)
 
-    def _values(self, offer: Offer) -> dict[str, Any]:
+    def _name(self, offer: Offer, argument: str) -> str:
+        """``name:argument`` where that one has options of its own, so that two roles may use two endpoints."""
+        own = f"{offer.name}:{argument}"
+        return own if own in self.options.get(offer.kind, {}) else offer.name
+
+    def _values(self, offer: Offer, own: str) -> dict[str, Any]:
         named = self.options.get(offer.kind, {})
         values: dict[str, Any] = {}
-        for name in ("*", offer.name):
+        for name in dict.fromkeys(("*", offer.name, own)):
             for option, value in named.get(name, {}).items():
                 if option in offer.component.Options.model_fields or name != "*":
                     values[option] = value

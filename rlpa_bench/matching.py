@@ -14,7 +14,7 @@ paired one to one by maximum weight, so that 0 <= F1 <= 1 and no line is counted
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -127,6 +127,39 @@ def match_items(inferred: Sequence[Item], golden: Sequence[Item], ontology: Onto
         contradictions=tuple((item, other) for item, other in against if other is not None),
         unmatched=tuple(unmatched),
         flags=tuple(flags),
+    )
+
+
+def match_weighted(
+    inferred: Sequence[Item], golden: Sequence[Item], score: Callable[[Item, Item], float], *, cap: int = CAP
+) -> Match:
+    """The same where something else than the ontology scores a pair; the assignment stays here.
+
+    Args:
+        score: weight of an inferred and a golden item, 0 to 1.
+
+    Raises:
+        UsageError: for a weight outside of 0 to 1.
+    """
+    left, right = _distinct(inferred), _distinct(golden)
+    flags = ("capped",) if len(left) > cap else ()
+    left = left[:cap]
+    if not left or not right:
+        same = float(not left and not right)
+        return Match(same, same, same, unmatched=tuple(left), flags=("both_empty",) if same else flags)
+    edges = [(i, j, value) for i, a in enumerate(left) for j, b in enumerate(right) if (value := score(a, b))]
+    if wrong := [value for _, _, value in edges if not 0 < value <= 1]:
+        raise UsageError(f"a pair scores {wrong[0]!r}; a weight lies between 0 and 1")
+    pairs = tuple((left[i], right[j], value) for i, j, value in assign(edges))
+    taken = {id(item) for item, _, _ in pairs}
+    total = sum(value for _, _, value in pairs)
+    return Match(
+        precision=total / len(left),
+        recall=total / len(right),
+        f1=2 * total / (len(left) + len(right)),
+        pairs=pairs,
+        unmatched=tuple(item for item in left if id(item) not in taken),
+        flags=flags,
     )
 
 

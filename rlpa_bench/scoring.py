@@ -46,6 +46,7 @@ def turn_subject(case: Case, seed: int, before: Sequence[Turn], turn: Turn) -> T
         disclosed_now=gold.select(turn.user.disclosed or ()),
         malformed=turn.malformed,
         language=case.language,
+        text=case.text,
     )
 
 
@@ -90,7 +91,14 @@ def with_other_gold(subject: TurnSubject, other: Case) -> TurnSubject:
         return tuple(item for item in gold.facts if item.slot in slots)
 
     known = None if subject.disclosed is None else counterpart(subject.disclosed)
-    return replace(subject, gold=gold, superseded=(), disclosed=known, disclosed_now=counterpart(subject.disclosed_now))
+    return replace(
+        subject,
+        gold=gold,
+        superseded=(),
+        disclosed=known,
+        disclosed_now=counterpart(subject.disclosed_now),
+        text=other.text,
+    )
 
 
 async def score_dialogue(

@@ -354,6 +354,8 @@ class TurnSubject:
     """Gold items stated in this turn's user utterance."""
     malformed: str = ""
     language: str = "en"
+    text: str = ""
+    """The persona as free text, where the suite has one."""
 
 
 @dataclass(frozen=True, slots=True)

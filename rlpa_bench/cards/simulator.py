@@ -1,4 +1,8 @@
-"""The simulator card: is a simulated user fit to measure with? Works on any simulator; plays, asks no model itself."""
+"""The simulator card: is a simulated user fit to measure with? Works on any simulator, rules and models alike.
+
+It plays dialogues against scripted partners; a simulator that a model plays makes its own calls. Dialogues in which the
+simulator failed are counted by reason and left out of the figures.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rlpa_bench.cards import partners
+from rlpa_bench.cards.probe import each
+from rlpa_bench.cards.told import told
 from rlpa_bench.environment import DialogueEnv
+from rlpa_bench.errors import BoundaryError
 from rlpa_bench.interfaces import Simulator
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.types import JSON, TRAIT_SLOT, Case, Item, Profile, State, Turn, ledger
@@ -51,6 +59,12 @@ class _Played:
     case: Case
     turns: tuple[Turn, ...]
 
+    @property
+    def said(self) -> list[JSON]:
+        """All that the user said and remembered, without what the calls took."""
+        spoken = [turn.user for turn in self.turns]
+        return [(user.text, user.disclosed, user.ends, user.state) for user in spoken]
+
     def fresh(self) -> Iterator[tuple[Turn, list[str]]]:
         """Turns with the keys of the facts that they state for the first time."""
         known: set[str] = set()
@@ -68,6 +82,7 @@ async def simulator_card(
     cases: Sequence[Case],
     *,
     paraphrases: Sequence[Mapping[str, Any]] | None = None,
+    labels: Path | None = None,
     play: Play | None = None,
     seed: int = 0,
 ) -> dict[str, JSON]:
@@ -77,35 +92,42 @@ async def simulator_card(
         cases: cases with a gold; ten turns each fit the targets.
         paraphrases: rows ``{"text", "acts", "slots"}`` for simulators that offer
             ``understand(text) -> {"acts", "slots"}``.
+        labels: what people told in given states, see :mod:`rlpa_bench.cards.told`.
         play: plays one dialogue to its end; the default uses :class:`rlpa_bench.environment.DialogueEnv`.
 
     Returns:
         A JSON object. Shares are 0 to 1; D(k) is the mean share of the facts disclosed by turn k, None where the
-        simulator does not say what it disclosed; ``n`` counts the dialogues behind a mean.
+        simulator does not say what it disclosed; ``n`` counts the dialogues behind a mean. ``faults`` counts turns by
+        the kinds that a simulator logs under ``faults`` in its state.
 
     Raises:
-        SimulatorError: when the simulator fails.
+        BoundaryError: when the simulator fails in every dialogue.
+        DataError: for a malformed file of labels.
     """
     play = play or partial(_play, simulator)
     ontology = simulator.context.ontology
     wrong = partial(partners.wrong_claim, ontology=ontology)
-    silent = await _all(play, cases, seed, partners.silent)
-    asked = await _all(play, cases, seed, partners.asker)
-    again = await _all(play, cases, seed, partners.asker)
-    claimed = await _all(play, cases, seed, _provoke(wrong))
-    praised = await _all(play, cases, seed, _provoke(partners.flatterer))
+    partner: tuple[Partner, ...] = (
+        partners.silent, partners.asker, partners.asker, _provoke(wrong), _provoke(partners.flatterer)
+    )  # fmt: skip
+    failed: Counter[str] = Counter()
+    every = [await _all(play, cases, seed, each_one, failed) for each_one in partner]
+    silent, asked, _, claimed, praised = ([one for one in played if one] for played in every)
     curves = {"silent": _curve(silent), "asker": _curve(asked)}
     false = [text for dialogue in silent + asked + claimed for text in _fabricated(dialogue, ontology)]
     card = {
         "simulator": simulator.name,
         "describe": dict(simulator.describe()),
         "n": len(cases),
-        "determinism": _mean([a.turns == b.turns for a, b in zip(asked, again, strict=True)]),
+        "failed dialogues": dict(failed),
+        "determinism": _mean([a.said == b.said for a, b in zip(*every[1:3], strict=True) if a and b]),
         "disclosure": curves,
         "burst": {"silent": _burst(silent), "asker": _burst(asked)},
         "volunteered per turn": _mean([len(new) for dialogue in silent for _, new in list(dialogue.fresh())[1:]]),
         "fabrication": {"count": len(false), "examples": [list(case) for case in Counter(false).most_common(5)]},
         "recognisable": _mean([seen for dialogue in silent + asked for seen in _recognised(dialogue, ontology)]),
+        "ledger": _ledger(silent + asked),
+        "faults": _faults([one for played in every for one in played if one]),
         "repeated sentences": {"silent": _repetition(silent), "asker": _repetition(asked)},
         "reactions": {
             "wrong claim corrected": _reacts(claimed, _DENIAL, partners.CLAIMED),
@@ -114,6 +136,7 @@ async def simulator_card(
             "dislike after a neutral remark": _reacts(silent, _DISLIKE),
         },
         "understanding": _understanding(simulator, paraphrases),
+        "calibration": await told(simulator, labels) if labels else "uncalibrated",
     }
     return card | {"targets": _targets(curves, len(false))}
 
@@ -126,8 +149,41 @@ async def _play(simulator: Simulator, case: Case, seed: int, partner: Partner) -
     return state
 
 
-async def _all(play: Play, cases: Sequence[Case], seed: int, partner: Partner) -> list[_Played]:
-    return [_Played(case, (await play(case, seed, partner)).turns) for case in cases]
+async def _all(
+    play: Play, cases: Sequence[Case], seed: int, partner: Partner, failed: Counter[str]
+) -> list[_Played | None]:
+    """Every case against one partner, in the order of the cases; None where the simulator failed, which is counted."""
+    errors: list[BoundaryError] = []
+
+    async def one(case: Case) -> _Played | None:
+        try:
+            return _Played(case, (await play(case, seed, partner)).turns)
+        except BoundaryError as error:
+            failed[error.reason] += 1
+            errors.append(error)
+            return None
+
+    played = await each(cases, one)
+    if errors and not any(played):
+        raise errors[0]
+    return played
+
+
+def _ledger(played: Sequence[_Played]) -> str:
+    """Whether the simulator says what it disclosed: ``own``, ``extracted`` from its text, or ``unknown``."""
+    said = [turn.user for dialogue in played for turn in dialogue.turns[1:]]
+    if any(utterance.disclosed is None for utterance in said):
+        return "unknown"
+    return "extracted" if any(utterance.extracted for utterance in said) else "own"
+
+
+def _faults(played: Sequence[_Played]) -> JSON:
+    """User turns by the kinds of fault that the simulator logged, and how many there were; None if it logs none."""
+    logs = [turn.user.state.get("faults") for one in played for turn in one.turns if isinstance(turn.user.state, dict)]
+    known = [log for log in logs if log is not None]
+    if not known:
+        return None
+    return {"turns": len(known), "by kind": dict(Counter(kind for log in known for kind in log))}
 
 
 def _provoke(provocation: Partner) -> Partner:

@@ -80,6 +80,8 @@ def _terminate(*_: Any) -> None:
 def main() -> None:
     """Runs the command line; errors meant for people are one sentence, everything else is a bug."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a script's background job, which SIGTERM must still end
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     load_dotenv()
     try:
         code = cli(standalone_mode=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toyruns import play
@@ -98,3 +100,21 @@ def test_the_bundled_user_is_without_fault_on_the_training_suite(tmp_path: Path)
     assert {name: row["user faults"]["mean"] for name, row in run.summary["rows"].items()} == dict.fromkeys(
         ("asker", "flatter", "echo", "injector"), 0.0
     )
+
+
+def test_faults_that_the_simulator_logged_count_once() -> None:
+    """A played user logs what it noticed; a kind that the audit finds too is one fault of that turn."""
+    log = {"faults": {"role_drift": "How can I help you", "prompt_leak": "my instructions", "mood": "?"}, "asked": 2}
+    played = dialogue(HELLO, ("How can I help you today?", ()), AGE)
+    turns = list(played.turns)
+    turns[1] = replace(turns[1], user=replace(turns[1].user, state=log))
+    faults = audit(replace(played, turns=tuple(turns)), case(0), Ontology.load())
+    assert [(fault.kind, fault.turn) for fault in faults] == [("role swap", 2), ("prompt leak", 2)]
+    assert faults[1].detail == "my instructions"
+
+
+@pytest.mark.parametrize("state", [None, 3, [], {"faults": None}, {"faults": [1]}, {"trust": 3}])
+def test_any_state_of_a_simulator_is_read(state: Any) -> None:
+    played = dialogue(HELLO)
+    turns = (replace(played.turns[0], user=replace(played.turns[0].user, state=state)),)
+    assert audit(replace(played, turns=turns), case(0), Ontology.load()) == ()

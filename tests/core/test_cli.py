@@ -319,6 +319,23 @@ def test_a_signal_leaves_a_resumable_run_and_one_sentence(
     assert log.read_bytes().startswith(played[: played.rindex(b"\n") + 1])
 
 
+def test_a_job_in_the_background_of_a_script_ends_at_sigterm(site: Path, tmp_path: Path) -> None:
+    """Shells start such jobs with SIGINT ignored, which children inherit."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = started(site, tmp_path, *RUN, "--out", "run", TOY_DELAY="0.05")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        log = tmp_path / "run" / "log" / "0000.jsonl"
+        while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 7):
+            time.sleep(0.01)
+        process.terminate()
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert error.strip().splitlines()[-1].startswith("rlpa-bench: interrupted; every finished turn is on disk")
+
+
 def test_a_full_disk_is_one_sentence(site: Path, tmp_path: Path) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))"
     line = f"{limit}; from rlpa_bench.cli.main import main; main()"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rlpa_bench._assignment import assign
 from rlpa_bench.errors import UsageError
-from rlpa_bench.matching import match_items, match_profiles, released_f1, resolve
+from rlpa_bench.matching import match_items, match_profiles, match_weighted, released_f1, resolve
 from rlpa_bench.ontology import Ontology, Value
 from rlpa_bench.types import Item, Profile
 
@@ -239,3 +239,32 @@ def test_plain_matching_imports_no_scipy() -> None:
         "assert not {'scipy', 'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+LEFT, RIGHT = ([Item("", text) for text in texts] for texts in (("a", "b", "c"), ("x", "y")))
+
+
+def test_weights_of_others_are_assigned_one_to_one() -> None:
+    """The conflict that greedy matching gets wrong: a~x .9, a~y .85, b~x .8."""
+    weights = {("a", "x"): 0.9, ("a", "y"): 0.85, ("b", "x"): 0.8}
+    match = match_weighted(LEFT, RIGHT, lambda one, two: weights.get((one.value, two.value), 0.0))
+    assert [(one.value, two.value, value) for one, two, value in match.pairs] == [("a", "y", 0.85), ("b", "x", 0.8)]
+    assert (match.precision, match.recall, match.f1) == (1.65 / 3, 1.65 / 2, 2 * 1.65 / 5)
+    assert [item.value for item in match.unmatched] == ["c"]
+
+
+def test_weights_of_others_at_the_edges() -> None:
+    assert match_weighted([], [], lambda one, two: 1.0).f1 == 1.0
+    assert match_weighted([], RIGHT, lambda one, two: 1.0).f1 == 0.0
+    assert match_weighted([*LEFT, *LEFT], RIGHT, lambda one, two: 1.0, cap=2).flags == ("capped",)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        match_weighted(LEFT, RIGHT, lambda one, two: 2.0)
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=4, max_size=4), max_size=5))
+def test_weights_of_others_give_shares(table: list[list[float]]) -> None:
+    rows = [Item("", f"row {i}") for i in range(len(table))]
+    columns = [Item("", f"column {j}") for j in range(4)]
+    match = match_weighted(rows, columns, lambda a, b: table[int(a.value[-1])][int(b.value[-1])])
+    assert 0 <= match.f1 <= 1
+    assert len({id(a) for a, _, _ in match.pairs}) == len({id(b) for _, b, _ in match.pairs}) == len(match.pairs)

@@ -198,7 +198,7 @@ def test_card_compares_with_labels(tmp_path: Path, suffix: str) -> None:
                 writer.writerow({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()})
     else:
         path.write_text("\n".join(map(json.dumps, rows)))
-    assert [label for _, label in read_labels(path)] == [1.0, 0.0]
+    assert [row.label for row in read_labels(path)] == [1.0, 0.0]
     card = asyncio.run(judge_card(JUDGE, SUBJECTS[:1], ontology=ONTOLOGY, labels=path))
     assert {name: card["calibration"][name] for name in ("turns", "accuracy", "kappa")} == {
         "turns": 2,

@@ -13,7 +13,9 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
     from rlpa_bench_plugins.metrics.alignment import AlignmentMetric, CriteriaMetric, PersonalisationMetric
     from rlpa_bench_plugins.metrics.audit import AuditMetric
     from rlpa_bench_plugins.metrics.outputs import FormatMetric, UsageMetric
+    from rlpa_bench_plugins.metrics.panel import PanelMetric
     from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
+    from rlpa_bench_plugins.metrics.verdicts import VerdictsMetric
 
     return [
         AlignmentMetric,
@@ -21,8 +23,10 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
         CriteriaMetric,
         DisclosureMetric,
         FormatMetric,
+        PanelMetric,
         PersonalisationMetric,
         ProfileMetric,
         StabilityMetric,
         UsageMetric,
+        VerdictsMetric,
     ]

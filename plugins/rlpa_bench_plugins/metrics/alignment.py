@@ -27,6 +27,19 @@ def aligned(judges: Mapping[str, JudgeInfo]) -> list[JudgeInfo]:
     return [info for info in judges.values() if info.alignment and info.target == "turn"]
 
 
+def alignment_columns(tag: str, low: float, high: float, *, binary: bool) -> list[Column]:
+    """AVG, AL(1), AL(2+) and the functions of the curve for one judge, whose tag ends their names."""
+    return [
+        Column(f"AVG{tag}", "mean of AL(k) over the turns", low, high, by_turn=True, headline=True, binary=binary),
+        Column(f"AL(1){tag}", "alignment at turn 1, when nothing is known of the user", low, high, binary=binary),
+        Column(f"AL(2+){tag}", "alignment from turn 2 on", low, high, headline=True, binary=binary),
+        *(
+            Column(f"{name}{tag}", text, curve_of=f"AVG{tag}", curve=function, headline=name == "N-IR")
+            for name, (function, text) in CURVES.items()
+        ),
+    ]
+
+
 class AlignmentMetric(Metric):
     """AL(k), AVG, IR, R2, N-IR and N-R2 per judge (RLPA, section 4.1 and appendix C.3; ALOE for IR)."""
 
@@ -34,22 +47,10 @@ class AlignmentMetric(Metric):
     Options = Options
 
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
-        columns = []
+        columns: list[Column] = []
         for info in aligned(judges):
             scale, unit = info.parts[info.alignment], factor(info, info.alignment)
-            low, high, tag = scale.low * unit, scale.high * unit, f"[{info.name}]"
-            both = scale.binary
-            columns += [
-                Column(
-                    f"AVG{tag}", "mean of AL(k) over the turns", low, high, by_turn=True, headline=True, binary=both
-                ),
-                Column(f"AL(1){tag}", "alignment at turn 1, when nothing is known of the user", low, high, binary=both),
-                Column(f"AL(2+){tag}", "alignment from turn 2 on", low, high, headline=True, binary=both),
-            ]
-            columns += [
-                Column(f"{name}{tag}", text, curve_of=f"AVG{tag}", curve=function, headline=name == "N-IR")
-                for name, (function, text) in CURVES.items()
-            ]
+            columns += alignment_columns(f"[{info.name}]", scale.low * unit, scale.high * unit, binary=scale.binary)
         return columns
 
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:

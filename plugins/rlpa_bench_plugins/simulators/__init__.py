@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 @rlpa_bench.hookimpl
 def rlpa_bench_simulators() -> Iterable[type[Simulator]]:
     from rlpa_bench_plugins.simulators.agenda import AgendaSimulator
+    from rlpa_bench_plugins.simulators.aloe_roleplay import AloeRoleplaySimulator
+    from rlpa_bench_plugins.simulators.guided import GuidedSimulator
     from rlpa_bench_plugins.simulators.human import HumanSimulator
+    from rlpa_bench_plugins.simulators.rlpa import RlpaSimulator
 
-    return [AgendaSimulator, HumanSimulator]
+    return [AgendaSimulator, AloeRoleplaySimulator, GuidedSimulator, HumanSimulator, RlpaSimulator]

@@ -1,0 +1,57 @@
+"""A real small model as candidate, user and judge behind llama.cpp's own OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rlpa_bench
+from rlpa_bench.datasets import SMOLLM2_GGUF, dataset
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the model is served."""
+    xllamacpp: Any = pytest.importorskip("xllamacpp")
+    monkeypatch.delenv("RLPA_BENCH_CACHE_DIR")
+    if not dataset("smollm2").present():
+        pytest.skip("smollm2 is not fetched: rlpa-bench data fetch smollm2")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    params = xllamacpp.CommonParams()
+    params.model.path = str(dataset("smollm2").path() / SMOLLM2_GGUF)
+    params.n_parallel, params.n_ctx, params.port = 4, 4 * 4096, port
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0
+    server = xllamacpp.Server(params)
+    yield f"{server.listening_address}/v1"
+    del server
+
+
+def test_one_model_in_three_roles(address: str, out: Path) -> None:
+    """Guided verdicts are numbers or say why not, the ledger is extracted, and every role's calls are booked."""
+    run = rlpa_bench.run(
+        suite="training", model="openai:smollm2", simulator="rlpa", judge="rlpa-gate,aloe-15,profile", limit=2, turns=3,
+        controls=False, cache=False, out=out, max_connections=4,
+        options=[
+            f"model.base_url={address}", "model.guided_style=llamacpp", "model.format=guided", "model.max_tokens=90",
+            "simulator.model=openai:smollm2", "simulator.max_tokens=40", "judge.model=openai:smollm2",
+            "judge.format=guided", "judge.max_tokens=60", "judge.rlpa-gate.reasons=false",
+        ],
+    )  # fmt: skip
+    assert run.info["counts"]["played"] == 2
+    row = run.summary["rows"]["openai:smollm2/base"]
+    for column in ("AVG[rlpa-gate]", "AVG[aloe-15]"):
+        cell = row[column]
+        assert cell["planned"] == 6
+        assert cell["scored"] + sum(cell["missing"].values()) == 6
+        assert cell["scored"] >= 4, cell["missing"]
+    assert set(run.info["calls"]["calls"]) == {"candidate", "simulator", "judge"}
+    assert all(turn.user.extracted for dialogue in run.dialogues() for turn in dialogue.turns[1:])
