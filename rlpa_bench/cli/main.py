@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from rlpa_bench.errors import RlpaBenchError
+from rlpa_bench.redaction import Redacting, learn
 
 COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
@@ -81,6 +83,12 @@ def main() -> None:
     """Runs the command line; errors meant for people are one sentence, everything else is a bug."""
     signal.signal(signal.SIGTERM, _terminate)
     load_dotenv()
+    learn()
+    with redirect_stdout(Redacting(sys.stdout)), redirect_stderr(Redacting(sys.stderr)):
+        _run()
+
+
+def _run() -> None:
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Exit as exit_:
