@@ -63,7 +63,7 @@ async def guarded(who: str, method: Callable[..., Awaitable[T]], *args: Any, unh
     limit = patience() * CALLS
     try:
         async with asyncio.timeout(None if unhurried else limit) as clock:
-            answer: T = await _Stepped(who, _awaited(method, *args))
+            answer: T = await _Watched(who, _awaited(method, *args))
             return answer
     except TimeoutError:
         if not clock.expired():
@@ -84,29 +84,48 @@ async def _awaited(method: Callable[..., Awaitable[T]], *args: Any) -> T:
     return await method(*args)
 
 
-class _Stepped:
-    """A coroutine each of whose stretches between two awaits is watched."""
+class Stepped:
+    """A coroutine around each of whose stretches between two awaits something is done."""
 
-    def __init__(self, who: str, work: Coroutine[Any, Any, Any]) -> None:
-        self._who = who
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self._work = work
+
+    def enter(self) -> None:
+        """Before a stretch."""
+
+    def leave(self) -> None:
+        """After it, however it ended."""
 
     def __await__(self) -> Generator[Any, Any, Any]:
         resume = partial(self._work.send, None)
         while True:
-            _watch(self._who)
+            self.enter()
             try:
                 waits_for = resume()
             except StopIteration as done:
                 return done.value
             finally:
-                _steps.pop()
+                self.leave()
             try:
                 answer = yield waits_for
             except BaseException as error:
                 resume = partial(self._work.throw, error)
             else:
                 resume = partial(self._work.send, answer)
+
+
+class _Watched(Stepped):
+    """A coroutine whose stretches are interrupted when they last too long."""
+
+    def __init__(self, who: str, work: Coroutine[Any, Any, Any]) -> None:
+        super().__init__(work)
+        self._who = who
+
+    def enter(self) -> None:
+        _watch(self._who)
+
+    def leave(self) -> None:
+        _steps.pop()
 
 
 @contextmanager

@@ -39,6 +39,8 @@ class Offer:
     component: type[Component]
     distribution: str
     version: str
+    plugin: str = ""
+    """The entry point or file it comes by."""
 
     @property
     def summary(self) -> str:
@@ -212,5 +214,5 @@ class Plugins:
                 if why := refusal(kind, component):
                     self.problems.append(Problem(name, *origin, f"{who} offers what is no {kind[:-1]}: {why}"))
                 else:
-                    offers.append(Offer(kind, component.name, component, *origin))
+                    offers.append(Offer(kind, component.name, component, *origin, name))
         return sorted(offers, key=lambda offer: (offer.name, offer.distribution))
