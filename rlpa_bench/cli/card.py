@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rlpa_bench.cli.options import flag
+from rlpa_bench.cli.options import flag, plugin_flags
 
 
 @click.group("card", help="Measure an instrument: a simulator or a judge.")
@@ -28,6 +28,7 @@ def command() -> None:
 )
 @flag("--limit", type=int, default=None, help="Cases to play.")
 @click.option("-o", "options", multiple=True, metavar="KIND.OPTION=VALUE", help="Option of a plugin.")
+@plugin_flags
 def simulator(name: str, suite: str, paraphrases: Path | None, limit: int | None, options: tuple[str, ...]) -> int:
     from rlpa_bench.build import Harness, parse_options
     from rlpa_bench.cards.simulator import simulator_card
@@ -53,6 +54,7 @@ def simulator(name: str, suite: str, paraphrases: Path | None, limit: int | None
 )
 @flag("--limit", type=int, default=None, help="Cases to use.")
 @click.option("-o", "options", multiple=True, metavar="KIND.OPTION=VALUE", help="Option of a plugin.")
+@plugin_flags
 def judge(name: str, suite: str, labels: Path | None, limit: int | None, options: tuple[str, ...]) -> int:
     from rlpa_bench.build import Harness, parse_options
     from rlpa_bench.cards.attacks import scripted_subjects

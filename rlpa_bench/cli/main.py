@@ -22,7 +22,7 @@ COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
     "compare": "Paired differences between candidates of runs.",
     "data": "List or fetch the data sets that are not shipped.",
-    "plugins": "List or show plugins.",
+    "plugins": "List, show, start or check plugins.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",

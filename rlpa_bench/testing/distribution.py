@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from rlpa_bench.api import API_VERSION
 from rlpa_bench.errors import PluginError
 from rlpa_bench.interfaces import KINDS
 from rlpa_bench.plugins import GROUP, Offer, Plugins
+from rlpa_bench.sources import sources
 from rlpa_bench.testing.checks import KINDS as CHECKS
 from rlpa_bench.testing.checks import probe, run_check
 from rlpa_bench.testing.probe import Probe, Settings
@@ -51,23 +55,60 @@ def offers(name: str, plugins: Plugins | None = None) -> list[Offer]:
     )
 
 
-def probes(name: str) -> Iterator[tuple[Probe, list[str]]]:
-    """Every component of that name with the names of its checks; those that cannot run here are skipped."""
-    for offer in offers(name):
+def probes(found: Sequence[Offer]) -> list[tuple[Probe, list[str]]]:
+    """Components with the names of their checks; all checks of one that cannot run here are skipped."""
+    made = []
+    for offer in found:
         kind = offer.kind[:-1]
         checks = list(CHECKS[kind][1])
         skip = dict.fromkeys(checks, offer.problem) if offer.problem else {}
-        yield probe(kind, offer.component, Settings(skip=skip)), checks
+        made.append((probe(kind, offer.component, Settings(skip=skip)), checks))
+    return made
 
 
-def reports(name: str) -> Iterator[Report]:
-    """The report of every component of that name."""
-    for one, checks in probes(name):
-        yield Report(one.kind, one.component.name, [run_check(one, check) for check in checks])
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the conformance checks found on something that is installed."""
+
+    name: str
+    origin: str
+    imports: Result
+    reports: Sequence[Report]
+
+    @property
+    def failed(self) -> list[Result]:
+        return [r for r in (self.imports, *(r for report in self.reports for r in report.results))
+                if r.status == "failed"]  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        reports = [report.as_json() for report in self.reports]
+        return {"name": self.name, "origin": self.origin, "api_version": API_VERSION, "conforms": not self.failed,
+                "imports": asdict(self.imports), "plugins": reports}  # fmt: skip
+
+    def __str__(self) -> str:
+        counts = Counter(result.status for report in self.reports for result in report.results)
+        said = "conforms" if not self.failed else f"does not conform ({len(self.failed)} checks failed)"
+        lines = [f"{self.origin}, plugin API {API_VERSION}", f"imports: {self.imports.status}, {self.imports.message}"]
+        lines += ["", *(f"{report}\n" for report in self.reports)]
+        return "\n".join([*lines, f"{self.name} {said}: {counts['passed']} passed, {counts['failed']} failed, "
+                          f"{counts['skipped']} do not apply"])  # fmt: skip
+
+
+def card(name: str, plugins: Plugins | None = None) -> Card:
+    """The card of a distribution, an entry point, a file or ``KIND/NAME``. Raises PluginError if there is none."""
+    found = offers(name, plugins)
+    reports = [
+        Report(one.kind, one.component.name, [run_check(one, check) for check in checks])
+        for one, checks in probes(found)
+    ]
+    first = found[0]
+    return Card(name, f"{first.distribution} {first.version}".strip(), imports(first.distribution), reports)
 
 
 def imports(distribution: str) -> Result:
     """Whether importing its modules is light, measured in a process of its own."""
+    if distribution not in {source.distribution for source in sources(GROUP) if not source.demanded}:
+        return Result("imports", "skipped", "it is no installed distribution")
     done = subprocess.run([sys.executable, "-c", _CHILD, distribution, GROUP], capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]

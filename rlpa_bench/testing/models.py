@@ -99,7 +99,7 @@ def guides(probe: Probe) -> None:
     """What it says it can enforce, it enforces."""
     from rlpa_bench.contract import Contract
 
-    declared = cast("type[Model]", probe.component).guides
+    declared = cast(Model, probe.performance().component).guides
     if not declared:
         raise Skipped("it enforces no form")
     made: dict[str, Any] = {answer.what: answer.raw for answer in _answered(probe)}

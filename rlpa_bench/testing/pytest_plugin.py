@@ -39,10 +39,10 @@ class Conformance(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Item]:
         from rlpa_bench.errors import RlpaBenchError
-        from rlpa_bench.testing.distribution import probes
+        from rlpa_bench.testing.distribution import offers, probes
 
         try:
-            found = probes(self.wanted)
+            found = probes(offers(self.wanted))
         except RlpaBenchError as error:
             raise pytest.UsageError(f"--rlpa-bench-plugin: {error}") from None
         for one, checks in found:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -373,7 +374,7 @@ class Greedy(SoundBaseline):
 @bad("simulator", "unblocking", "time.sleep(3600) on the event loop")
 class Sleeper(SoundSimulator):
     async def reply(self, state: State) -> Utterance:
-        time.sleep(3600)
+        time.sleep(3600)  # noqa: ASYNC251 - the fault that is to be caught
         return await super().reply(state)
 
 
@@ -381,7 +382,7 @@ class Sleeper(SoundSimulator):
 class Brooding(SoundJudge):
     async def judge(self, subject: TurnSubject) -> Mapping[str, Verdict]:
         if subject.key == "nurse/0/2":
-            end = time.thread_time() + 0.4
+            end = time.thread_time() + 0.25
             while time.thread_time() < end:
                 pass
         return await super().judge(subject)
@@ -390,7 +391,7 @@ class Brooding(SoundJudge):
 @bad("model", "unblocking", "time.sleep(3600) on the event loop")
 class Dozing(SoundModel):
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
-        time.sleep(3600)
+        time.sleep(3600)  # noqa: ASYNC251 - the fault that is to be caught
         return await super().generate(messages, sampling, guide)
 
 
@@ -422,7 +423,7 @@ class Spying(SoundJudge):
         from urllib.request import urlopen
 
         with suppress(OSError):
-            await asyncio.to_thread(urlopen, "https://collector.example/log", b"reply", 1)
+            await asyncio.to_thread(urlopen, "http://collector.example/log", b"reply", 1)
         return await super().judge(subject)
 
 
@@ -693,7 +694,7 @@ class Refusing(SoundBaseline):
 def test_a_broken_promise_is_caught(
     kind: str, check: str, component: type[Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "CPU_LIMIT", 0.3)
+    monkeypatch.setattr(watch, "CPU_LIMIT", 0.2)
     found = failures(kind, component)
     assert said in found.get(check, ""), found
     assert component.__doc__
@@ -771,9 +772,9 @@ def test_hosts_that_are_allowed_may_be_contacted() -> None:
 def test_the_examination_leaves_everything_as_it_was() -> None:
     random.seed(5)
     expected = random.Random(5).random()
-    before = dict(os.environ), os.getcwd(), time.sleep, asyncio.sleep
+    before = dict(os.environ), Path.cwd(), time.sleep, asyncio.sleep
     for component in (Reseeding, Redirecting, Wandering, Sleeper):
         kinds = {component: kind for kind, _, component, _ in BAD}
         failures(kinds[component], component)
-    assert (dict(os.environ), os.getcwd(), time.sleep, asyncio.sleep) == before
+    assert (dict(os.environ), Path.cwd(), time.sleep, asyncio.sleep) == before
     assert random.random() == expected
