@@ -8,7 +8,6 @@ from a watching thread; that works in the main thread only, elsewhere the thread
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -60,6 +59,8 @@ async def guarded(who: str, method: Callable[..., Awaitable[T]], *args: Any, unh
     Raises:
         BoundaryError: if it exits, cancels itself, or does not come to an end; else what it raises itself.
     """
+    import asyncio  # here, since listing plugins needs this module and no event loop
+
     limit = patience() * CALLS
     try:
         async with asyncio.timeout(None if unhurried else limit) as clock:
