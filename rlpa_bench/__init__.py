@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rlpa_bench.recompute import merge_runs
     from rlpa_bench.runs import Run, load_run
 
-__all__ = ["DialogueEnv", "Run", "__version__", "hookimpl", "hookspec", "load_run", "merge_runs", "run"]
+    api_version: str
+
+__all__ = ["DialogueEnv", "Run", "__version__", "api_version", "hookimpl", "hookspec", "load_run", "merge_runs", "run"]
 
 _HOME = {
     "DialogueEnv": "rlpa_bench.environment",
@@ -35,6 +37,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("rlpa-bench")
+    if name == "api_version":
+        from rlpa_bench.api import API_VERSION
+
+        return API_VERSION
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

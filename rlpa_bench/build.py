@@ -10,11 +10,14 @@ from rlpa_bench.cache import CallCache
 from rlpa_bench.context import RunContext
 from rlpa_bench.contract import Contract
 from rlpa_bench.environment import DialogueEnv
-from rlpa_bench.errors import UsageError
+from rlpa_bench.errors import PluginError, UsageError
+from rlpa_bench.guard import describe, guarded, guarding
 from rlpa_bench.interfaces import KINDS, Baseline, Component, Judge, Metric, Model, Simulator, Suite
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.plugins import Offer, Plugins
+from rlpa_bench.redaction import learn
 from rlpa_bench.transcripts import describe_invalid
+from rlpa_bench.types import Case
 
 OptionTree = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """kind -> name (``*`` for all of that kind, ``name:argument`` for one of several) -> option -> value."""
@@ -80,9 +83,11 @@ class Harness:
         max_retries: int = 5,
         max_connections: int | None = None,
     ) -> None:
+        learn()
         self.plugins = plugins or Plugins()
         self.options = options or {}
         self._used: set[tuple[str, str, str]] = set()
+        self._built: list[tuple[Offer, Component]] = []
         self._component_options: dict[str, dict[str, Any]] = {}
         offer, argument = self._find("suites", suite) if suite else (None, "")
         self.context = RunContext(
@@ -106,11 +111,27 @@ class Harness:
             raise UsageError(f"judges {', '.join(specs)} name one twice; name each once")
         return [cast(Judge, self._make("judges", spec)) for spec in specs]
 
+    def cases(self, limit: int | None = None) -> list[Case]:
+        """The suite's cases, or its sample of so many. Raises PluginError if they are none."""
+        with guarding(f"suite {self.suite.name!r}"):
+            cases = list(self.suite.cases() if limit is None else self.suite.sample(limit))
+        if wrong := next((case for case in cases if not isinstance(case, Case)), None):
+            raise PluginError(f"suite {self.suite.name!r} returned a {type(wrong).__name__} among its cases")
+        return cases
+
     def metrics(self, specs: Sequence[str] | None = None) -> list[Metric]:
-        """The named metrics, or all that can run here."""
-        if specs is None:
-            specs = [offer.name for offer in self.plugins.offers("metrics") if not offer.problem]
-        return [cast(Metric, self._make("metrics", spec)) for spec in specs]
+        """The named metrics, or all that can be built here; one that nobody named and that fails is a problem."""
+        if specs is not None:
+            return [cast(Metric, self._make("metrics", spec)) for spec in specs]
+        metrics = []
+        for offer in self.plugins.offers("metrics"):
+            if not offer.problem:
+                self.plugins.find("metrics", offer.name)  # raises where two distributions offer the name
+                try:
+                    metrics.append(cast(Metric, self._build(offer, "")))
+                except PluginError as error:
+                    self.plugins.report(offer, str(error))
+        return metrics
 
     def environment(self, simulator: str, judges: Sequence[str] = ()) -> DialogueEnv:
         return DialogueEnv(self.simulator(simulator), self.judges(judges), self.context.contract)
@@ -133,6 +154,17 @@ class Harness:
         """Names of the model-free candidates that can run here."""
         offers = [o for o in self.plugins.offers("baselines") if not o.problem]
         return [o.name for o in offers if not cast("type[Baseline]", o.component).needs_model]
+
+    async def aclose(self) -> None:
+        """Closes every component and the cache; a component that fails at it is a problem and stops nobody."""
+        for offer, component in self._built:
+            try:
+                await guarded(offer.origin, component.aclose)
+            except Exception as error:  # anybody's code; the others still have to be closed
+                self.plugins.report(offer, f"closing {offer.kind[:-1]} {offer.name!r} failed: {describe(error)}")
+        self._built.clear()
+        self.context.endpoints.clear()
+        await self.context.aclose()
 
     def used_options(self) -> dict[str, dict[str, Any]]:
         """``kind/name`` -> every option in force, defaults included."""
@@ -176,7 +208,10 @@ class Harness:
         except ValueError as error:
             raise UsageError(f"{offer.kind[:-1]} {offer.name!r}: option {describe_invalid(error)}") from None
         self._component_options[f"{offer.kind}/{name}"] = options.model_dump(mode="json")
-        return offer.component(options, self.context, argument, **more)
+        with guarding(offer.origin):
+            component = offer.component(options, self.context, argument, **more)
+        self._built.append((offer, component))
+        return component
 
     def _name(self, offer: Offer, argument: str) -> str:
         """``name:argument`` where that one has options of its own, so that two roles may use two endpoints."""

@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import Any
 
 from rlpa_bench.cache import CallCache
-from rlpa_bench.errors import ProviderError, UsageError
+from rlpa_bench.errors import PluginError, ProviderError, RlpaBenchError, UsageError
+from rlpa_bench.guard import describe, guarded
 from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.randomness import Draws
 from rlpa_bench.throttle import Throttle
@@ -89,7 +90,12 @@ class Endpoint:
     async def start(self) -> None:
         async with self.started:
             if not self.ready:
-                await self.model.start()
+                try:
+                    await guarded(f"model {self.spec!r}", self.model.start)
+                except RlpaBenchError:
+                    raise
+                except Exception as error:  # anybody's code: said in one sentence that names it
+                    raise PluginError(f"model {self.spec!r} could not start: {describe(error)}") from error
                 self.ready = True
 
 
@@ -123,7 +129,10 @@ class Handle:
             Counters.add(self._counters.cache_hits, self._role)
             return kept["text"], self._call(Generation(**kept), kept_seconds=None, cached=True)
         began = perf_counter()
-        generation = await self._retried(lambda: model.generate(messages, sent, guide))
+        who = f"model {self.name!r}"
+        generation = await self._retried(lambda: guarded(who, model.generate, messages, sent, guide))
+        if not isinstance(generation, Generation) or not isinstance(generation.text, str):
+            raise TypeError(f"{who} returned {type(generation).__name__}, not a Generation with a text")
         if self._cache and generation.text.strip():
             self._cache.put(cache_key, asdict(generation))
         return generation.text, self._call(generation, perf_counter() - began, cached=False)

@@ -6,12 +6,13 @@ nothing, ``advance`` asks the user for the next turn, ``step`` does both. Branch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from rlpa_bench.contract import Contract
 from rlpa_bench.errors import UsageError
+from rlpa_bench.guard import guarded
 from rlpa_bench.interfaces import Judge, Simulator
 from rlpa_bench.scoring import judge_subject, turn_subject
 from rlpa_bench.transcripts import plain
@@ -63,7 +64,7 @@ class DialogueEnv:
             raise UsageError(f"case {case.id!r} plans a session without turns; every session needs at least one")
         state = State(case, seed, Utterance(""))
         opening = case.sessions[0].opening
-        said = self._said(await self.simulator.open(state)) if opening is None else Utterance(opening)
+        said = await self._said(self.simulator.open, state) if opening is None else Utterance(opening)
         return replace(state, user=said)
 
     def view(self, state: State, grants: frozenset[str] = frozenset()) -> View:
@@ -121,7 +122,7 @@ class DialogueEnv:
         waiting = replace(state, turns=turns, session=session, user=Utterance(""))
         opening = planned[session].opening if session > state.session else None
         if opening is None:
-            return replace(waiting, user=self._said(await self.simulator.reply(waiting)))
+            return replace(waiting, user=await self._said(self.simulator.reply, waiting))
         return replace(waiting, user=Utterance(opening, state=turn.user.state))
 
     async def step(self, state: State, output: Output | str) -> tuple[State, Scored]:
@@ -141,10 +142,11 @@ class DialogueEnv:
     def _profile(self, turn: Turn) -> str:
         return "" if turn.malformed else self.contract.parse(turn.output.raw).profile
 
-    def _said(self, words: object) -> Utterance:
+    async def _said(self, speak: Callable[[State], Awaitable[object]], state: State) -> Utterance:
+        who = f"simulator {self.simulator.name!r}"
+        words = await guarded(who, speak, state, unhurried=self.simulator.unhurried)
         if not isinstance(words, Utterance) or not isinstance(words.text, str):
-            name = self.simulator.name
-            raise TypeError(f"simulator {name!r} returned {type(words).__name__}, not an Utterance with a text")
+            raise TypeError(f"{who} returned {type(words).__name__}, not an Utterance with a text")
         return words
 
 

@@ -136,6 +136,8 @@ class Component(ABC):
     """The extra that brings them: ``pip install 'rlpa-bench[EXTRA]'``."""
     takes_argument: ClassVar[str] = ""
     """What follows the colon in ``name:argument``; empty if nothing may."""
+    unhurried: ClassVar[bool] = False
+    """Whether its calls may take for ever, since a person answers."""
 
     def __init__(self, options: Any, context: Context, argument: str = "") -> None:
         self.options = options

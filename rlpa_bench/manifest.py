@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rlpa_bench.build import Candidate, Harness
 from rlpa_bench.environment import DialogueEnv
+from rlpa_bench.guard import guarding
 from rlpa_bench.interfaces import Component, JudgeInfo
 from rlpa_bench.plan import Plan
 from rlpa_bench.request import Request
@@ -39,7 +40,7 @@ def manifest(
         "protocol": harness.context.protocol,
         "contract": {"examples": contract.examples, "system": digest(contract.system.encode())},
         "cases": digest(b"".join(dumps(case) for case in plan.cases)),
-        "components": {name: dict(component.describe()) for name, component in described.items()},
+        "components": {name: described_as(name, part) for name, part in described.items()},
         "options": harness.used_options(),
         "plugins": _plugin_versions(harness, described),
     }
@@ -66,6 +67,12 @@ def manifest(
         "python": sys.version.split()[0],
         "git": _git_state(),
     }
+
+
+def described_as(name: str, component: Component) -> Any:
+    """What a component says of itself, as JSON. Raises PluginError if it fails at it."""
+    with guarding(f"describe() of {name}"):
+        return plain(dict(component.describe()))
 
 
 def _plugin_versions(harness: Harness, described: Iterable[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import RunDirectoryError
 from rlpa_bench.estimate import Expected, estimate
+from rlpa_bench.interfaces import JudgeInfo
 from rlpa_bench.manifest import manifest
 from rlpa_bench.plan import Plan, refuse_doubled, with_turns
 from rlpa_bench.plugins import Plugins
@@ -24,6 +25,7 @@ from rlpa_bench.request import Limits, Request, check, names
 from rlpa_bench.runner.batch import Batch, Tally
 from rlpa_bench.runs import Run, check_identity, finalise, locked, read_json, write_json
 from rlpa_bench.scoring import other_case, score_dialogue
+from rlpa_bench.summary import columns_of
 from rlpa_bench.transcripts import Log, LogIndex, dumps, replacing
 from rlpa_bench.types import Case, Dialogue, Score
 
@@ -168,6 +170,7 @@ class Flow:
         try:
             env, candidates, plan = self._build()
             metrics = self.harness.metrics()
+            columns_of(metrics, {judge.name: JudgeInfo.of(judge) for judge in env.judges})
             for endpoint in list(self.harness.context.endpoints.values()):
                 await endpoint.start()
             info = manifest(self.harness, self.request, env, candidates, plan)
@@ -180,7 +183,7 @@ class Flow:
                 info["preflight"] = Run(self.path).info["preflight"]
             tally = await self._play(env, candidates, plan)
         finally:
-            await self.harness.context.aclose()
+            await self.harness.aclose()
         info |= finalise(self.path, plan)
         info["counts"]["planned"] = tally.planned
         info |= {"failures": tally.failures, "calls": self.harness.context.counters.record()}
@@ -194,7 +197,7 @@ class Flow:
             env, candidates, plan = self._build()
             return estimate(self.harness, env, candidates, plan, self.request.repeats)
         finally:
-            await self.harness.context.aclose()
+            await self.harness.aclose()
 
     def _build(self) -> tuple[DialogueEnv, dict[str, Candidate], Plan]:
         env = self.harness.environment(self.request.simulator, self.request.judges)
@@ -220,11 +223,11 @@ class Flow:
         return {candidate.name: candidate for candidate in candidates}
 
     def _plan(self, candidates: Mapping[str, Candidate]) -> Plan:
-        suite, limit = self.harness.suite, self.request.limit
-        cases = suite.cases() if limit is None else suite.sample(limit)
+        limit = self.request.limit
+        cases = self.harness.cases(limit)
         subsets = {}
         if limit is None and not self.request.models and len(cases) > DEFAULT_LIMIT:
-            few = frozenset(case.id for case in suite.sample(DEFAULT_LIMIT))
+            few = frozenset(case.id for case in self.harness.cases(DEFAULT_LIMIT))
             subsets = {name: few for name, candidate in candidates.items() if candidate.model}
         return Plan(
             tuple(candidates),

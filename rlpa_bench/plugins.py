@@ -1,26 +1,33 @@
 """Finding plugins: entry points of the group ``rlpa_bench``, one at a time, so that one broken plugin stops nobody.
 
+Where they come from is in :mod:`rlpa_bench.sources`, how their code is kept from harm in :mod:`rlpa_bench.guard`.
+
 pluggy's own loader skips a second entry point of the same name, stops at the first plugin whose import fails and
 accepts a misspelt hook; here each of these is kept as a problem that ``plugins list`` shows.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import isabstract
 from typing import Any
 
 import pluggy
 
 from rlpa_bench import hookspecs
+from rlpa_bench.api import API_VERSION, mismatch
 from rlpa_bench.errors import PluginError
-from rlpa_bench.interfaces import KINDS, Component
+from rlpa_bench.guard import guarding, patience
+from rlpa_bench.interfaces import KINDS, Baseline, Component, Judge, Metric, Model, Simulator, Suite
+from rlpa_bench.sources import Source, sources
 
 GROUP = "rlpa_bench"
+BASES: dict[str, type[Component]] = dict(zip(KINDS, (Suite, Simulator, Judge, Baseline, Model, Metric), strict=True))
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class Offer:
     component: type[Component]
     distribution: str
     version: str
+    plugin: str = ""
+    """The entry point or file it comes by."""
 
     @property
     def summary(self) -> str:
@@ -49,6 +58,27 @@ class Offer:
             return ""
         extra = f"pip install 'rlpa-bench[{self.component.extra}]'" if self.component.extra else "install them"
         return f"needs {', '.join(self.missing)}: {extra}"
+
+    @property
+    def origin(self) -> str:
+        """Kind, name and where it comes from, for messages."""
+        return f"{self.kind[:-1]} {self.name!r} of {self.distribution} {self.version}".strip()
+
+
+def refusal(kind: str, component: object) -> str:
+    """Why something that a hook returned cannot be a component of this kind; empty if it can."""
+    base = BASES[kind]
+    if not isinstance(component, type) or not issubclass(component, base):
+        return f"{getattr(component, '__name__', repr(component))} is no subclass of {base.__name__}"
+    name = getattr(component, "name", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return f"{component.__name__}.name is {name!r}; write lower-case letters, digits and - . _"
+    if isabstract(component):
+        missing = ", ".join(sorted(component.__abstractmethods__))
+        return f"{component.__name__} does not define {missing}"
+    if not hasattr(getattr(component, "Options", None), "model_fields"):
+        return f"{component.__name__}.Options is no pydantic model; derive it from rlpa_bench.options.Options"
+    return ""
 
 
 def _installed(module: str) -> bool:
@@ -81,11 +111,9 @@ class Plugins:
         self._origin: dict[int, tuple[str, str]] = {}
         self._offers: dict[str, list[Offer]] = {}
         self._muted: set[tuple[int, str]] = set()
-        disabled = {name.strip() for name in os.environ.get("RLPA_BENCH_DISABLE", "").split(",")}
-        found = entry_points(group=entry_point_group) if entry_point_group else ()
-        for point in sorted(found, key=lambda p: (p.name, p.dist.name if p.dist else "")):
-            if point.name not in disabled:
-                self._load(point)
+        patience()  # a setting that is no number is said before anything runs
+        for source in sources(entry_point_group):
+            self._load(source)
         for plugin in extra:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__), "this process", "")
 
@@ -100,11 +128,15 @@ class Plugins:
                 continue
             try:
                 implementation.function(*(facts[name] for name in implementation.argnames))
-            except Exception as error:  # an observer may be anybody's code and stops nobody
+            except (Exception, SystemExit) as error:  # an observer may be anybody's code and stops nobody
                 self._muted.add(key)
                 name = implementation.plugin_name.split(":")[1]
                 message = f"hook {event} raised {type(error).__name__}: {error}"
                 self.problems.append(Problem(name, *self._origin[key[0]], message))
+
+    def report(self, offer: Offer, message: str) -> None:
+        """Notes what a component did wrong when it was used."""
+        self.problems.append(Problem(offer.name, offer.distribution, offer.version, message))
 
     def offers(self, kind: str) -> list[Offer]:
         """All components of a kind, in the order of their names."""
@@ -136,19 +168,26 @@ class Plugins:
     def _broken(self) -> str:
         return f"; skipped as broken: {', '.join(problem.plugin for problem in self.problems)}" if self.problems else ""
 
-    def _load(self, point: EntryPoint) -> None:
-        dist = (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
+    def _load(self, source: Source) -> None:
+        who = f"plugin {source.name!r} of {source.distribution} {source.version}"
         try:
-            module = point.load()
-        except BaseException as error:  # a plugin may raise anything at import, even SystemExit
-            if isinstance(error, KeyboardInterrupt):
+            with guarding(who):
+                module = source.load()
+        except PluginError as error:
+            if source.demanded:
                 raise
-            self.problems.append(Problem(point.name, *dist, f"{type(error).__name__}: {error}"))
+            message = str(error).removeprefix(f"{who} failed: ").removeprefix(f"{who} ")
+            self.problems.append(Problem(source.name, source.distribution, source.version, message))
             return
-        self._register(module, point.name, *dist)
+        self._register(module, source.name, source.distribution, source.version)
+        if source.demanded and not self.manager.get_hookcallers(module):
+            reason = self.problems[-1].message if self.problems else "it marks no hook with rlpa_bench.hookimpl"
+            raise PluginError(f"{who} offers nothing: {reason}")
 
     def _register(self, plugin: object, name: str, distribution: str, version: str) -> None:
         try:
+            if why := mismatch(getattr(plugin, "rlpa_bench_api", API_VERSION)):
+                raise PluginError(why)
             self.manager.register(plugin, name=f"{distribution}:{name}:{id(plugin)}")
             self.manager.check_pending()
         except Exception as error:  # a bad hook must not stop the other plugins
@@ -163,10 +202,17 @@ class Plugins:
         caller = getattr(self.manager.hook, f"rlpa_bench_{kind}")
         for implementation in caller.get_hookimpls():
             origin = self._origin[id(implementation.plugin)]
+            name = implementation.plugin_name.split(":")[1]
+            who = f"rlpa_bench_{kind}()"
             try:
-                components = list(implementation.function())
-                offers += [Offer(kind, component.name, component, *origin) for component in components]
-            except Exception as error:  # one broken plugin leaves the others alive
-                name = implementation.plugin_name.split(":")[1]
-                self.problems.append(Problem(name, *origin, f"{type(error).__name__}: {error}"))
+                with guarding(who):
+                    components = list(implementation.function())
+            except PluginError as error:  # one broken plugin leaves the others alive
+                self.problems.append(Problem(name, *origin, str(error)))
+                continue
+            for component in components:
+                if why := refusal(kind, component):
+                    self.problems.append(Problem(name, *origin, f"{who} offers what is no {kind[:-1]}: {why}"))
+                else:
+                    offers.append(Offer(kind, component.name, component, *origin, name))
         return sorted(offers, key=lambda offer: (offer.name, offer.distribution))

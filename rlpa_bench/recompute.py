@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfile
@@ -14,12 +14,13 @@ from rlpa_bench.build import Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.errors import RunDirectoryError
 from rlpa_bench.interfaces import Judge, JudgeInfo
+from rlpa_bench.manifest import described_as
 from rlpa_bench.plan import Plan
 from rlpa_bench.plugins import Plugins
 from rlpa_bench.request import names
 from rlpa_bench.runs import Run, check_identity, finalise, locked, write_json
 from rlpa_bench.scoring import OTHER, other_case, score_dialogue
-from rlpa_bench.summary import joined, summarise
+from rlpa_bench.summary import columns_of, joined, summarise
 from rlpa_bench.transcripts import SCHEMA, dumps, plain, read_scores, replacing, score_order
 
 
@@ -28,8 +29,12 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     from rlpa_bench.report import write_report
 
     run = Run(path)
-    summary = summarise(run.records(), metrics, run.judges)
-    columns = [asdict(column) for metric in metrics for column in metric.columns(run.judges)]
+    failed: dict[str, str] = {}
+    summary = summarise(run.records(), metrics, run.judges, failed)
+    live = [metric for metric in metrics if metric.name not in failed]
+    columns = [asdict(column) for column, _ in columns_of(live, run.judges).values()]
+    if failed:
+        run = _left_out(run, failed, plugins)
     for column in columns:
         column.pop("curve")
     order = [name for name in run.info["plan"]["candidates"] if name in summary]
@@ -45,6 +50,16 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     write_report(run)
     plugins.notify("run_end", summary=run.summary)
     return run
+
+
+def _left_out(run: Run, failed: Mapping[str, str], plugins: Plugins) -> Run:
+    """Notes metrics that failed among the run's problems."""
+    for name, why in failed.items():
+        plugins.report(plugins.find("metrics", name), f"its columns are left out: {why}")
+    noted = [str(problem) for problem in plugins.problems]
+    problems = list(dict.fromkeys([*run.info.get("problems", ()), *noted]))
+    write_json(run.path / "run.json", {**run.info, "problems": problems})
+    return Run(run.path)
 
 
 def rescore(
@@ -83,10 +98,10 @@ async def _rescore(
     try:
         await _write_scores(run, judges, repeats)
     finally:
-        await harness.context.aclose()
+        await harness.aclose()
     infos = {name: asdict(info) for name, info in run.judges.items()}
     infos |= {judge.name: asdict(JudgeInfo.of(judge)) for judge in judges}
-    described = {f"judges/{judge.name}": dict(judge.describe()) for judge in judges}
+    described = {f"judges/{judge.name}": described_as(judge.name, judge) for judge in judges}
     info = {**run.info, "judges": plain(list(infos.values()))}
     info["rescored"] = [*info.get("rescored", []), {"judges": list(names), "components": plain(described)}]
     write_json(run.path / "run.json", info)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlpa_bench.errors import DataError, RunDirectoryError
 from rlpa_bench.interfaces import JudgeInfo, Record
+from rlpa_bench.redaction import redacted_bytes
 from rlpa_bench.summary import records
 from rlpa_bench.transcripts import (
     SCHEMA,
@@ -103,7 +104,8 @@ def write_json(path: Path, value: Any) -> None:
     import orjson
 
     with replacing(path) as file:
-        file.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        form = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        file.write(redacted_bytes(orjson.dumps(value, option=form)))
 
 
 def read_info(path: Path) -> dict[str, Any]:

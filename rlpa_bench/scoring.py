@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 from rlpa_bench.errors import BoundaryError, JudgeError
+from rlpa_bench.guard import guarded
 from rlpa_bench.interfaces import Judge
 from rlpa_bench.randomness import Draws
 from rlpa_bench.types import (
@@ -53,7 +54,7 @@ def turn_subject(case: Case, seed: int, before: Sequence[Turn], turn: Turn) -> T
 async def judge_subject(judge: Judge, subject: Any) -> Mapping[str, Verdict]:
     """A judge's verdicts, with its failures booked as errors: no part ever gets a default score."""
     try:
-        verdicts = await judge.judge(subject)
+        verdicts = await guarded(f"judge {judge.name!r}", judge.judge, subject, unhurried=judge.unhurried)
         if not isinstance(verdicts, Mapping):
             raise TypeError(f"judge {judge.name!r} returned {type(verdicts).__name__}, not verdicts by part")
     except Exception as error:  # a judge may be anybody's code: its failure is data, never a crash and never a 0

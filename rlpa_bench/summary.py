@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
+from rlpa_bench.errors import PluginError
+from rlpa_bench.guard import guarding
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record
 from rlpa_bench.statistics import Estimate, clustered_mean, jackknife_curve, wilson_interval
 from rlpa_bench.types import Case, Dialogue, Score
@@ -79,24 +82,92 @@ def _average(values: Iterable[float]) -> float:
 
 
 def summarise(
-    records: Iterable[Record], metrics: Sequence[Metric], judges: Mapping[str, JudgeInfo]
+    records: Iterable[Record],
+    metrics: Sequence[Metric],
+    judges: Mapping[str, JudgeInfo],
+    failed: dict[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Candidate -> column -> cell, for dialogues that come in any order."""
-    columns = {column.name: column for metric in metrics for column in metric.columns(judges)}
+    """Candidate -> column -> cell, for dialogues that come in any order.
+
+    A metric that fails loses all its columns and is noted in ``failed`` (name -> why); the others are as ever.
+    """
+    failed = {} if failed is None else failed
+    owners = columns_of(metrics, judges, failed)
     cells: dict[str, dict[str, Cell]] = {}
     for record in records:
         row = cells.setdefault(record.dialogue.candidate, {})
         for metric in metrics:
-            units: dict[str, list[tuple[int | None, float | None, str]]] = {}
-            for value in metric.measure(record, judges):
-                if value.planned:
-                    units.setdefault(value.column, []).append((value.turn, value.value, value.reason))
-            for name, values in units.items():
-                row.setdefault(name, Cell()).add(record.case.cluster, record.case.id, values)
+            if metric.name not in failed:
+                for name, values in _units(metric, record, judges, owners, failed).items():
+                    row.setdefault(name, Cell()).add(record.case.cluster, record.case.id, values)
+    rows: dict[str, dict[str, Any]] = {candidate: {} for candidate in cells}
+    for name, (column, owner) in owners.items():
+        try:
+            for candidate, row in cells.items():
+                if _source(column) in row:
+                    rows[candidate][name] = _reduce(column, row)
+        except PluginError as error:
+            failed[owner] = str(error)
+    left = {name for name, (column, _) in owners.items() if _fails(column, owners, failed)}
     return {
-        candidate: {name: _reduce(column, row) for name, column in columns.items() if _source(column) in row}
-        for candidate, row in cells.items()
+        candidate: {name: cell for name, cell in row.items() if name not in left} for candidate, row in rows.items()
     }
+
+
+def _fails(column: Column, owners: Owned, failed: Mapping[str, str]) -> bool:
+    """Whether a column, or the one whose curve it reduces, is filled by a metric that failed."""
+    return any(owners[name][1] in failed for name in (column.name, _source(column)) if name in owners)
+
+
+Owned = dict[str, tuple[Column, str]]
+"""Column name -> the column and the metric that fills it."""
+
+
+def columns_of(
+    metrics: Sequence[Metric], judges: Mapping[str, JudgeInfo], failed: dict[str, str] | None = None
+) -> Owned:
+    """Every column and whose it is; a metric that fails at saying so is noted in ``failed``.
+
+    Raises:
+        PluginError: if two metrics fill columns of one name, naming both.
+    """
+    failed = {} if failed is None else failed
+    owners: Owned = {}
+    for metric in metrics:
+        try:
+            with guarding(f"metric {metric.name!r}"):
+                columns = list(metric.columns(judges))
+                names = [column.name for column in columns]
+        except PluginError as error:
+            failed[metric.name] = str(error)
+            continue
+        for name, column in zip(names, columns, strict=True):
+            if name in owners:
+                both = f"{owners[name][1]!r} and {metric.name!r}"
+                raise PluginError(f"metrics {both} both fill the column {name!r}; disable one (RLPA_BENCH_DISABLE)")
+            owners[name] = (column, metric.name)
+    return owners
+
+
+def _units(
+    metric: Metric, record: Record, judges: Mapping[str, JudgeInfo], owners: Owned, failed: dict[str, str]
+) -> dict[str, list[tuple[int | None, float | None, str]]]:
+    """A metric's values for one dialogue by column; none, and a note, if it fails."""
+    units: dict[str, list[tuple[int | None, float | None, str]]] = {}
+    try:
+        with guarding(f"metric {metric.name!r}"):
+            for value in metric.measure(record, judges):
+                number = value.value
+                if owners.get(value.column, (None, ""))[1] != metric.name:
+                    raise ValueError(f"fills the column {value.column!r}, which it did not declare")
+                if number is not None and not (isinstance(number, Real) and math.isfinite(number)):
+                    raise ValueError(f"{number!r} in column {value.column!r} is neither a finite number nor None")
+                if value.planned:
+                    units.setdefault(value.column, []).append((value.turn, number, value.reason))
+    except PluginError as error:
+        failed[metric.name] = str(error)
+        return {}
+    return units
 
 
 def _source(column: Column) -> str:
@@ -157,7 +228,8 @@ def _function(column: Column, cell: Cell) -> Estimate | None:
         cluster: [(curve[turn][0], int(curve[turn][1])) if turn in curve else None for turn in turns]
         for cluster, curve in sorted(cell.curve.items())
     }
-    return jackknife_curve(rows, column.curve)
+    with guarding(f"the curve of column {column.name!r}"):
+        return jackknife_curve(rows, column.curve)
 
 
 def _numbers(estimate: Estimate, column: Column) -> dict[str, float | None]:

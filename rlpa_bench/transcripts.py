@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rlpa_bench.errors import DataError
+from rlpa_bench.redaction import redacted_bytes
 from rlpa_bench.types import Case, Dialogue, Score, Turn, Utterance
 
 SCHEMA = "rlpa-bench/1"
@@ -40,7 +41,7 @@ def dumps(value: Any) -> bytes:
     """One JSON line, keys sorted, numbers as orjson writes them (shortest that round-trips)."""
     import orjson
 
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    return redacted_bytes(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rlpa_bench.cli.options import flag
+from rlpa_bench.cli.options import flag, plugin_flags
 
 if TYPE_CHECKING:
     from rlpa_bench.build import Harness
@@ -39,6 +39,7 @@ def command() -> None:
 )
 @flag("--limit", type=int, default=None, help="Cases to play.")
 @_OPTION
+@plugin_flags
 def simulator(
     name: str,
     suite: str,
@@ -76,6 +77,7 @@ def simulator(
 @flag("--repeats", type=int, default=5, show_default=True, help="Askings of the same question; below 2 is none.")
 @flag("--cache/--no-cache", default=True, help="Whether answers are kept, so that a stopped card goes on.")
 @_OPTION
+@plugin_flags
 def judge(
     name: str,
     suite: str,

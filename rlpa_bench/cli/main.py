@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from typing import Any
 import click
 
 from rlpa_bench.errors import RlpaBenchError
+from rlpa_bench.redaction import Redacting, learn
 
 COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
     "compare": "Paired differences between candidates of runs.",
     "data": "List or fetch the data sets that are not shipped.",
-    "plugins": "List or show plugins.",
+    "plugins": "List, show, start or check plugins.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",
@@ -83,6 +85,12 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a script's background job, which SIGTERM must still end
         signal.signal(signal.SIGINT, signal.default_int_handler)
     load_dotenv()
+    learn()
+    with redirect_stdout(Redacting(sys.stdout)), redirect_stderr(Redacting(sys.stderr)):
+        _run()
+
+
+def _run() -> None:
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Exit as exit_:

@@ -1,22 +1,24 @@
-"""``rlpa-bench plugins list|show``"""
+"""``rlpa-bench plugins list|show|new|check``"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from rlpa_bench.cli.options import flag
+from rlpa_bench.cli.options import flag, plugin_flags
 
 
-@click.group("plugins", help="List or show plugins.")
+@click.group("plugins", help="List, show, start or check plugins.")
 def command() -> None:
     pass
 
 
 @command.command("list", help="All plugins: kind, name, where they come from and whether they can run here.")
 @flag("--json", "as_json", is_flag=True, help="As JSON.")
+@plugin_flags
 def list_(as_json: bool) -> int:
     from rlpa_bench.interfaces import KINDS
     from rlpa_bench.plugins import Plugins
@@ -32,7 +34,10 @@ def list_(as_json: bool) -> int:
     if as_json:
         import json
 
-        print(json.dumps({"plugins": rows, "problems": [str(problem) for problem in plugins.problems]}, indent=2))
+        from rlpa_bench.api import API_VERSION
+
+        problems = [str(problem) for problem in plugins.problems]
+        print(json.dumps({"api_version": API_VERSION, "plugins": rows, "problems": problems}, indent=2))
     else:
         _print(rows)
     for problem in plugins.problems:
@@ -61,6 +66,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 @command.command("show", help="One plugin and its options, by NAME or KIND/NAME.")
 @click.argument("name")
+@plugin_flags
 def show(name: str) -> int:
     from difflib import get_close_matches
 
@@ -92,3 +98,33 @@ def _show(offer: Any) -> None:
         print(f"  -o {offer.kind[:-1]}.{offer.name}.{option}=…  [{field.default!r}] {field.description or ''}")
     if not fields:
         print("  none")
+
+
+@command.command("new", help="Write an installable package for a KIND of plugin called NAME, with passing tests.")
+@click.argument("kind", metavar="suite|simulator|judge|baseline|model|metric")
+@click.argument("name")
+@flag("--dir", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to put it.  [default: here]")
+def new(kind: str, name: str, folder: Path) -> int:
+    from rlpa_bench.skeletons import write_skeleton
+
+    target = write_skeleton(kind, name, folder)
+    print(f"{target}\n\nNext:\n  pip install -e '{target}[test]'\n  pytest {target}")
+    print(f"  rlpa-bench plugins show {kind}/{name}\nThen see {target / 'README.md'}.")
+    return 0
+
+
+@command.command("check", help="Check the plugins of distribution, entry point, file or KIND/NAME for conformance.")
+@click.argument("name")
+@flag("--json", "as_json", is_flag=True, help="As JSON.")
+@plugin_flags
+def check(name: str, as_json: bool) -> int:
+    from rlpa_bench.testing.distribution import card
+
+    found = card(name)
+    if as_json:
+        import json
+
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        print(found)
+    return 1 if found.failed else 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rlpa_bench.cli.options import flag
+from rlpa_bench.cli.options import flag, plugin_flags
 from rlpa_bench.errors import UsageError
 
 
@@ -53,6 +53,7 @@ from rlpa_bench.errors import UsageError
     help="Where dialogues run.",
 )
 @click.option("-o", "options", multiple=True, metavar="KIND[.NAME].OPTION=VALUE", help="Option of a plugin.")
+@plugin_flags
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     import rlpa_bench

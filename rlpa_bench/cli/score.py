@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rlpa_bench.cli.options import flag
+from rlpa_bench.cli.options import flag, plugin_flags
 
 
 @click.command("score", help="Judge the transcripts of RUN again, offline; asks no candidate and no user.")
@@ -15,6 +15,7 @@ from rlpa_bench.cli.options import flag
 @flag("--repeats", type=int, default=None, help="Verdicts per turn of judges that vary.  [default: the run's own]")
 @flag("--cache/--no-cache", default=True, help="Reuse identical model calls.  [default: cache]")
 @click.option("-o", "options", multiple=True, metavar="judge[.NAME].OPTION=VALUE", help="Option of a judge.")
+@plugin_flags
 def command(run: Path, judge: str, repeats: int | None, cache: bool, options: tuple[str, ...]) -> int:
     from rich.console import Console
 

@@ -151,8 +151,8 @@ class Batch:
             self.log.failed(unit.number, failure.reason, len(turns))
             if self.tally.fail(failure.kind) >= self.stop_after:
                 raise RunStoppedError(
-                    f"{self.stop_after} dialogues in a row failed with the same error ({failure.reason}); "
-                    "mend it, then resume",
+                    f"{self.stop_after} dialogues in a row failed with the same error ({failure.reason}), the last of "
+                    f"{unit.candidate} with simulator {self.env.simulator.name}; mend it, then resume",
                     reason="repeated",
                 ) from failure
             return f"error: {failure.reason}"

@@ -9,6 +9,7 @@ from time import perf_counter
 from rlpa_bench.build import Candidate
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import BoundaryError
+from rlpa_bench.guard import guarded
 from rlpa_bench.types import Case, Output, State, Turn, Utterance
 
 
@@ -44,10 +45,12 @@ async def play(
     while not state.ended:
         began = perf_counter()
         try:
-            output = await candidate.baseline.respond(env.view(state, candidate.baseline.grants))
+            baseline = candidate.baseline
+            who = f"baseline {baseline.name!r}"
+            view = env.view(state, baseline.grants)
+            output = await guarded(who, baseline.respond, view, unhurried=baseline.unhurried)
             if not isinstance(output, Output) or not isinstance(output.raw, str):
-                name = candidate.baseline.name
-                raise TypeError(f"baseline {name!r} returned {type(output).__name__}, not an Output with a text")
+                raise TypeError(f"{who} returned {type(output).__name__}, not an Output with a text")
         except Exception as error:  # a candidate may be anybody's code: its failure is data
             raise DialogueFailedError("candidate", error) from error
         seconds = perf_counter() - began

@@ -20,6 +20,7 @@ class HumanSimulator(Simulator):
     """
 
     name = "human"
+    unhurried = True
     Options = Options
 
     async def open(self, state: State) -> Utterance:
