@@ -43,7 +43,8 @@ def columns() -> Metric:
 def _record(kept: Mapping[str, Any]) -> Record:
     case: Case = adapter(Case).validate_python(kept["case"])
     played: Dialogue = adapter(Dialogue).validate_python(kept["dialogue"])
-    return next(records([played], iter([kept["scores"]] if kept["scores"] else []), {case.id: case}))
+    scores = adapter(list[Verdicts]).validate_python(kept["scores"])
+    return next(records([played], iter([scores] if scores else []), {case.id: case}))
 
 
 @scorer(metrics=[columns()])
