@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import metadata
 
+from rlpa_bench_plugins.observers.loggers import LOGGERS
+
 from rlpa_bench.interfaces import KINDS
 from rlpa_bench.plugins import Plugins
-from rlpa_bench_plugins.observers.loggers import LOGGERS
 
 
 def test_extras_that_are_named_exist() -> None:

@@ -53,8 +53,11 @@ def evaluate(task: Any, tmp_path: Path, **settings: Any) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def swept() -> Iterator[None]:
-    """Inspect leaves its event loops open, which the end of the tests would complain about."""
+    """Inspect takes the place of ``asyncio.run`` and leaves event loops open: neither for the tests after these."""
+    run = asyncio.run
     yield
+    asyncio.run = run
+    asyncio.set_event_loop(None)
     for loop in [each for each in gc.get_objects() if isinstance(each, asyncio.AbstractEventLoop)]:
         if not loop.is_running():
             loop.close()
