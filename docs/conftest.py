@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,6 @@ pytest_collect_file = Sybil(
 ).pytest()
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def pytest_configure(config: pytest.Config) -> None:
     """Third parties' warnings are no matter of the documentation."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    config.addinivalue_line("filterwarnings", "ignore")

@@ -188,7 +188,14 @@ def test_inspects_providers_serve_our_own_runs(server: Any, out: Path) -> None:
 
 def test_a_provider_that_fails_is_the_candidates_failure(out: Path, server: Any) -> None:
     server.then = "401"
-    terms = {"model": "inspect:openai-api/local/small", "limit": 1, "turns": 1, "controls": False, "cache": False}
+    terms = {
+        "model": "inspect:openai-api/local/small",
+        "limit": 1,
+        "turns": 1,
+        "controls": False,
+        "cache": False,
+        "preflight": False,
+    }
     run = rlpa_bench.run("aloe", **terms, out=out)
     assert run.info["counts"]["failed"] == 1 and len(server.requests) == 1, "a wrong key is not tried again"
     server.plan, server.then = ["500"], "ok"
