@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 @hookimpl
 def rlpa_bench_suites() -> Iterable[type[Suite]]:
     from rlpa_bench_plugins.suites.aloe import AloeSuite
+    from rlpa_bench_plugins.suites.aloe_original import AloeOriginalSuite
     from rlpa_bench_plugins.suites.training import TrainingSuite
 
-    return [AloeSuite, TrainingSuite]
+    return [AloeSuite, AloeOriginalSuite, TrainingSuite]
