@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rlpa_bench.options import Options
 from rlpa_bench.types import JSON, Case, Gold, Item, Session
-from rlpa_bench_plugins.suites.persona_files import BUNDLED, digest, read_personalities, read_profiles
+from rlpa_bench_plugins.suites.persona_files import digest, read_personalities, read_profiles
 from rlpa_bench_plugins.suites.personas import PersonaSuite
 from rlpa_bench_plugins.suites.text_files import Texts, read_texts
 
@@ -43,7 +43,7 @@ class AloeOriginalSuite(PersonaSuite):
 
     name = "aloe-original"
     protocol = "aloe-original/1"
-    folder = "aloe"
+    folders = ("aloe",)
     Options: ClassVar[type[Any]] = AloeOriginalOptions
 
     def cases(self) -> Sequence[Case]:
@@ -59,8 +59,8 @@ class AloeOriginalSuite(PersonaSuite):
                 for i, text in enumerate(profiles)
             ]
         known = self.context.ontology.values
-        facts = read_profiles(BUNDLED / self.folder / "profiles.jsonl", known)
-        traits = read_personalities(BUNDLED / self.folder / "personalities.jsonl", known)
+        facts = read_profiles(self._files("profiles")[0], known)
+        traits = read_personalities(self._files("personalities")[0], known)
         pairs = product(zip(facts, profiles, strict=True), zip(traits, personalities[:_USED], strict=True))
         return [
             self._text_case((p.id, text), (q.id, style), Gold(_stated((*p.items, *q.items))))
@@ -74,14 +74,6 @@ class AloeOriginalSuite(PersonaSuite):
         if self.options.split == "evaluation":
             described |= super().describe()
         return described
-
-    @property
-    def _profiles(self) -> Path:
-        return BUNDLED / self.folder / "profiles.jsonl"
-
-    @property
-    def _personalities(self) -> Path:
-        return BUNDLED / self.folder / "personalities.jsonl"
 
     def _paths(self) -> list[Path]:
         folder = self.context.data("aloe")
