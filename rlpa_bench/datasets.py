@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -33,26 +33,49 @@ class Dataset:
     files: tuple[File, ...]
     get: Callable[[File], bytes]
     """Brings one file's bytes; raises DataError in one sentence."""
+    note: str = ""
+    """What is odd about it, for people."""
 
     @property
     def folder(self) -> Path:
         return cache_dir() / "data" / self.name
 
-    def present(self) -> bool:
-        return all((self.folder / file.name).is_file() for file in self.files)
+    def state(self) -> str:
+        """``here``, ``not fetched``, or which file is not the pinned one."""
+        if self._missing():
+            return "not fetched"
+        return next((f"{file.name} is corrupt" for file in self.files if not self._sound(file)), "here")
 
     def path(self) -> Path:
-        """The folder of the fetched files. Raises DataError if they are not there."""
-        if not self.present():
-            raise DataError(f"data set {self.name!r} is not here; run: rlpa-bench data fetch {self.name}")
+        """The folder of the fetched files, verified. Raises DataError if one is not there or not the pinned one."""
+        if missing := self._missing():
+            what = "is not here" if len(missing) == len(self.files) else f"lacks {missing[0]}"
+            raise DataError(f"data set {self.name!r} {what}; run: rlpa-bench data fetch {self.name}")
+        for file in self.files:
+            if not self._sound(file):
+                raise DataError(
+                    f"{self.folder / file.name} is not the pinned file (its sha256 differs: cut off or changed); "
+                    f"run: rlpa-bench data fetch {self.name}"
+                )
         return self.folder
 
     def fetch(self) -> Path:
-        """Brings whatever is missing and verifies it. Raises DataError."""
+        """Brings whatever is missing or not the pinned file, and verifies it. Raises DataError."""
         for file in self.files:
-            if not (self.folder / file.name).is_file():
+            if not self._sound(file):
                 self._store(file, self.get(file))
         return self.folder
+
+    def _missing(self) -> list[str]:
+        return [file.name for file in self.files if not (self.folder / file.name).is_file()]
+
+    def _sound(self, file: File) -> bool:
+        """Whether the file is here and has its sha256."""
+        try:
+            with (self.folder / file.name).open("rb") as stream:
+                return file_digest(stream, "sha256").hexdigest() == file.sha256
+        except OSError:
+            return False
 
     def _store(self, file: File, content: bytes) -> None:
         found = sha256(content).hexdigest()
@@ -74,15 +97,18 @@ class Dataset:
 
 def download(file: File) -> bytes:
     """The bytes behind a file's address. Raises DataError."""
-    from urllib.error import URLError
+    from http.client import HTTPException
+    from urllib.error import HTTPError
     from urllib.request import urlopen
 
     try:
         with urlopen(file.url, timeout=60) as answer:  # https addresses of this module only
             content: bytes = answer.read()
             return content
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
+    except (OSError, HTTPException) as error:  # URLError and HTTPError are OSErrors
+        if isinstance(error, HTTPError):
+            error.close()
+        reason = getattr(error, "reason", "") or error or type(error).__name__
         raise DataError(f"cannot fetch {file.url} ({reason}); check the connection and try again") from None
 
 
@@ -143,6 +169,7 @@ DATASETS: dict[str, Dataset] = {
                 for name, sha in ALOE_SUMS.items()
             ),
             download,
+            "line 6 of profile.jsonl holds two JSON strings: its 330 lines are read as 331 profiles",
         ),
         Dataset(
             "smollm2",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 
@@ -15,8 +17,10 @@ def list_() -> int:
     from rlpa_bench.datasets import DATASETS
 
     for dataset in DATASETS.values():
-        state = "here" if dataset.present() else "not fetched"
-        print(f"{dataset.name}  {dataset.megabytes:.1f} MB  {dataset.licence}  {dataset.source}  [{state}]")
+        size = f"{dataset.megabytes:.1f} MB"
+        print(f"{dataset.name}  {size}  {dataset.licence}  {dataset.source}  [{dataset.state()}]")
+        if dataset.note:
+            print(f"    {dataset.note}")
         for file in dataset.files:
             print(f"    {file.name}  sha256 {file.sha256}")
     return 0
@@ -27,5 +31,8 @@ def list_() -> int:
 def fetch(name: str) -> int:
     from rlpa_bench.datasets import dataset
 
-    print(dataset(name).fetch())
+    found = dataset(name)
+    print(found.fetch())
+    if found.note:
+        print(f"rlpa-bench: {name}: {found.note}", file=sys.stderr)
     return 0

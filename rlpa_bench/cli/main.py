@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "Paired differences between candidates of runs.",
     "data": "List or fetch the data sets that are not shipped.",
     "plugins": "List, show, start or check plugins.",
+    "reproduce": "Recompute a paper's published tables from its own rows.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",

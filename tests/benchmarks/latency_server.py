@@ -10,8 +10,8 @@ import asyncio
 import sys
 
 TEXT = (
-    r"<profile>\n- Interests: chess\n- Occupation: nurse\n</profile>\n\n<response>\nThat sounds like a good way to spend "
-    r"an evening. Do you play at a club, or rather at home with friends?\n</response>"
+    r"<profile>\n- Interests: chess\n- Occupation: nurse\n</profile>\n\n<response>\nThat sounds like a good way to "
+    r"spend an evening. Do you play at a club, or rather at home with friends?\n</response>"
 )
 BODY = (
     '{"id":"x","object":"chat.completion","created":1,"model":"served","choices":[{"index":0,"finish_reason":"stop",'

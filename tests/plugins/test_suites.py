@@ -13,7 +13,7 @@ from rlpa_bench_plugins.suites import rlpa_bench_suites
 from rlpa_bench_plugins.suites.persona_files import read_personalities, read_profiles
 
 from rlpa_bench.contract import Contract
-from rlpa_bench.errors import DataError
+from rlpa_bench.errors import DataError, UsageError
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.types import Item
 
@@ -175,3 +175,40 @@ def test_an_id_outside_the_ontology_makes_free_text(tmp_path: Path) -> None:
     }
     (entry,) = read_profiles(lines(tmp_path / "p.jsonl", row), KNOWN)
     assert entry.items == (Item("Others", "keeps llamas", -1),)
+
+
+def test_aloe_unseen_gives_every_profile_one_personality_and_every_personality_five_profiles() -> None:
+    suite = make("aloe-unseen")
+    cases = suite.cases()
+    assert (suite.protocol, len(cases), len({case.cluster for case in cases})) == ("aloe-unseen/1", 120, 120)
+    assert set(Counter(case.factors["personality"] for case in cases).values()) == {5}
+    assert {(case.turns, case.sessions[0].opening, case.templates) for case in cases} == {(10, "Hello", "evaluation")}
+    sample = suite.sample(24)
+    assert len({case.factors["personality"] for case in sample}) == len({case.cluster for case in sample}) == 24
+
+
+def test_training_full_holds_the_training_pool_and_more() -> None:
+    cases = make("training-full").cases()
+    used = Counter(case.factors["personality"] for case in cases)
+    small = make("training").cases()
+    assert len(cases) == len({case.cluster for case in cases}) >= 330
+    assert len(used) >= 70
+    assert max(used.values()) - min(used.values()) <= 1
+    assert {case.cluster for case in small} < {case.cluster for case in cases}
+    assert {case.templates for case in cases} == {"training"}
+    evaluated = {case.cluster for name in ("aloe", "aloe-unseen") for case in make(name).cases()}
+    assert not {case.cluster for case in cases} & evaluated
+    described = make("training-full").describe()
+    assert described["profiles"][0] == make("training").describe()["profiles"]
+    assert len(set(described["profiles"])) == len(set(described["personalities"])) == 2
+
+
+def test_a_training_profile_meets_as_many_personalities_as_asked_for(own: dict[str, Path]) -> None:
+    cases = make("training-full", per_profile=10).cases()
+    assert len({case.id for case in cases}) == len(cases) == 10 * len(make("training-full").cases())
+    assert set(Counter(case.cluster for case in cases).values()) == {10}
+    assert [case.id for case in make("training-full", per_profile=2, **own).cases()] == [
+        f"f{profile}.t{trait}" for profile in range(3) for trait in (0, 2)
+    ]
+    with pytest.raises(UsageError, match=r"suite\.per_profile=3, but there are 2 personalities; ask for no more"):
+        make("training-full", per_profile=3, **own).cases()

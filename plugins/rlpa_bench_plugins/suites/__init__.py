@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def rlpa_bench_suites() -> Iterable[type[Suite]]:
-    from rlpa_bench_plugins.suites.aloe import AloeSuite
-    from rlpa_bench_plugins.suites.training import TrainingSuite
+    from rlpa_bench_plugins.suites.aloe import AloeSuite, AloeUnseenSuite
+    from rlpa_bench_plugins.suites.aloe_original import AloeOriginalSuite
+    from rlpa_bench_plugins.suites.training import TrainingFullSuite, TrainingSuite
 
-    return [AloeSuite, TrainingSuite]
+    return [AloeSuite, AloeOriginalSuite, AloeUnseenSuite, TrainingSuite, TrainingFullSuite]

@@ -28,19 +28,26 @@ class PersonaOptions(Options):
     personalities: Path | None = Field(None, description="A personalities.jsonl instead of the bundled one.")
 
 
+def rotated(profiles: Sequence[Entry], personalities: Sequence[Entry], times: int = 1) -> Pairs:
+    """Each profile with ``times`` personalities in rotation, so that all are met equally often, give or take one."""
+    for i, profile in enumerate(profiles):
+        for j in range(times):
+            yield profile, personalities[(i * times + j) % len(personalities)]
+
+
 class PersonaSuite(Suite):
     """Base: each profile with each personality; profiles are the clusters, personality is the factor."""
 
     Options: ClassVar[type[Any]] = PersonaOptions
-    folder: ClassVar[str]
-    """Folder of the bundled files."""
+    folders: ClassVar[tuple[str, ...]]
+    """Folders of the bundled files; personas of all of them, in this order."""
     templates: ClassVar[str] = "evaluation"
 
     def cases(self) -> Sequence[Case]:
         """All cases, by profile and then by personality. Raises DataError for malformed files."""
         known = self.context.ontology.values
-        profiles = read_profiles(self._profiles, known)
-        personalities = read_personalities(self._personalities, known)
+        profiles = [entry for path in self._files("profiles") for entry in read_profiles(path, known)]
+        personalities = [entry for path in self._files("personalities") for entry in read_personalities(path, known)]
         return [self._case(*pair) for pair in self.pair(profiles, personalities)]
 
     def pair(self, profiles: Sequence[Entry], personalities: Sequence[Entry]) -> Pairs:
@@ -66,20 +73,17 @@ class PersonaSuite(Suite):
         return [case for case in cases if case.id in chosen]
 
     def describe(self) -> Mapping[str, JSON]:
-        """sha256 of both persona files and of the ontology."""
-        return {
-            "profiles": digest(self._profiles),
-            "personalities": digest(self._personalities),
-            "ontology": self.context.ontology.digest,
-        }
+        """sha256 of the persona files (one, or a list) and of the ontology."""
+        digests: dict[str, JSON] = {}
+        for kind in ("profiles", "personalities"):
+            found = [digest(path) for path in self._files(kind)]
+            digests[kind] = found[0] if len(found) == 1 else found
+        return {**digests, "ontology": self.context.ontology.digest}
 
-    @property
-    def _profiles(self) -> Path:
-        return self.options.profiles or BUNDLED / self.folder / "profiles.jsonl"
-
-    @property
-    def _personalities(self) -> Path:
-        return self.options.personalities or BUNDLED / self.folder / "personalities.jsonl"
+    def _files(self, kind: str) -> Sequence[Path]:
+        """The files of ``profiles`` or ``personalities``."""
+        own: Path | None = getattr(self.options, kind, None)
+        return (own,) if own else tuple(BUNDLED / folder / f"{kind}.jsonl" for folder in self.folders)
 
     def _case(self, profile: Entry, personality: Entry) -> Case:
         return Case(
