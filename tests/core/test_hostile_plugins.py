@@ -158,9 +158,9 @@ def test_a_judge_that_exits_or_blocks(whole: rlpa_bench.Run, out: Path, impatien
             return await super().judge(subject)
 
     run = play(out, Hostile, baseline="plain,counter")
-    bad = [score for score in run.scores() if score["status"] != "scored"]
-    assert {(s["case"], s["seed"], s["turn"]) for s in bad} == {("case-1", 0, 3)} and len(bad) == 4
-    assert all(s["reason"].startswith(FAULTS[fault].format(who="judge 'asks'")) and s["value"] is None for s in bad)
+    bad = [score for score in run.scores() if score.status != "scored"]
+    assert {(s.case, s.seed, s.turn) for s in bad} == {("case-1", 0, 3)} and len(bad) == 4
+    assert all(s.reason.startswith(FAULTS[fault].format(who="judge 'asks'")) and s.value is None for s in bad)
     assert (out / "dialogues.jsonl").read_bytes() == (whole.path / "dialogues.jsonl").read_bytes()
 
 

@@ -293,7 +293,7 @@ class Punishing(SoundMetric):
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         for value in super().measure(record, judges):
             failed = value.value is None and value.reason.startswith("error:")
-            yield replace(value, value=0.0) if failed else value
+            yield value._replace(value=0.0) if failed else value
 
 
 @bad("metric", "missing is missing", "which was never played")
@@ -301,7 +301,7 @@ class Filling(SoundMetric):
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         for value in super().measure(record, judges):
             unplayed = value.turn is not None and value.turn > len(record.dialogue.turns)
-            yield replace(value, value=0.0) if unplayed else value
+            yield value._replace(value=0.0) if unplayed else value
 
 
 @bad("simulator", "unmutated", "copy first")
@@ -513,7 +513,7 @@ class Tenfold(SoundMetric):
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         for value in super().measure(record, judges):
             wrong = value.column == "gate x10" and value.value
-            yield replace(value, value=100.0) if wrong else value
+            yield value._replace(value=100.0) if wrong else value
 
 
 @bad("metric", "scales", "'charm' is no value of a declared column")

@@ -28,7 +28,7 @@ class PanelMetric(Metric):
         columns = []
         for info in judges.values():
             found = members(info)
-            if not found:
+            if not found or info.alignment:  # with one of its own, the metric alignment fills these columns
                 continue
             part = next(iter(found.values()))[0]
             unit = factor(info, part)
@@ -42,7 +42,7 @@ class PanelMetric(Metric):
 
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         for info in judges.values():
-            if found := members(info):
+            if not info.alignment and (found := members(info)):
                 yield from self._measure(record, info, found)
 
     def _measure(self, record: Record, info: JudgeInfo, found: Mapping[str, tuple[str, str, str]]) -> Iterator[Value]:

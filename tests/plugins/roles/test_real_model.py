@@ -20,7 +20,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the model is served."""
     xllamacpp: Any = pytest.importorskip("xllamacpp")
     monkeypatch.delenv("RLPA_BENCH_CACHE_DIR")
-    if not dataset("smollm2").present():
+    if dataset("smollm2").state() != "here":
         pytest.skip("smollm2 is not fetched: rlpa-bench data fetch smollm2")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
