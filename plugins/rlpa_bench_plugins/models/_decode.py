@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 from rlpa_bench.interfaces import Generation, Sampling
@@ -34,6 +35,8 @@ class Decoder:
         self.threads = threads
         stated = model.generation_config.eos_token_id
         ends = stated if isinstance(stated, list) else [stated]
+        given = signature(model.forward).parameters
+        self._cache = "cache" if "cache" in given else "past_key_values"  # newer transformers renamed it
         self._ends = {end for end in (*ends, tokenizer.eos_token_id) if end is not None}
 
     def run(self, rows: Sequence[Row]) -> list[Generation]:
@@ -56,11 +59,11 @@ class Decoder:
                 input_ids=ids,
                 attention_mask=mask,
                 position_ids=places,
-                past_key_values=cache,
+                **{self._cache: cache},
                 use_cache=True,
                 logits_to_keep=1,
             )
-            cache = out.past_key_values
+            cache = out[self._cache]
             for row, logits in zip(live, out.logits[:, -1].float(), strict=True):
                 self._write(row, logits)
             keep = [i for i, row in enumerate(live) if not row.finish]
