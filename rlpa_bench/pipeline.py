@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -255,8 +254,10 @@ class Flow:
         index = LogIndex(self.path / "log")
         index.drop_torn_tail()
         log = Log(self.path / "log" / f"{self.limits.shard[0]:04d}.jsonl")
-        units = Counter(unit.candidate for unit in plan.units())
-        tally = Tally(planned=units.total(), waiting=units)
+        tally = Tally()
+        for unit in plan.units():
+            tally.planned += 1
+            tally.left[unit.candidate] += unit.case.turns
         counters = self.harness.context.counters
         booked = self.path / "log" / "calls.json"
         if booked.exists():

@@ -87,8 +87,8 @@ def _progress(run: Run, found: Mapping[str, Outcome]) -> str:
     done = sum(outcome.done for outcome in found.values())
     failed = sum(outcome.failed.total() for outcome in found.values())
     if "counts" not in run.info:
-        return f"The run is under way: {done} of {_many(planned, 'dialogue')} so far, {failed} of them failed."
-    ended = f"{done - failed} of {_many(planned, 'dialogue')} {'was' if planned == 1 else 'were'} played"
+        return f"The run is under way: {done:,} of {_many(planned, 'dialogue')} so far, {failed:,} of them failed."
+    ended = f"{done - failed:,} of {_many(planned, 'dialogue')} {'was' if planned == 1 else 'were'} played"
     return f"{ended}, {failed or 'none'} failed."
 
 

@@ -27,10 +27,10 @@ class Tally:
     """Live counts of a run."""
 
     planned: int = 0
-    waiting: Counter[str] = field(default_factory=Counter)
-    """Dialogues that have not ended, by candidate."""
-    ended: Counter[str] = field(default_factory=Counter)
-    """Dialogues that ended in this try, by candidate."""
+    left: Counter[str] = field(default_factory=Counter)
+    """Turns that are still to be played, by candidate."""
+    played: Counter[str] = field(default_factory=Counter)
+    """Turns played in this try, by candidate; 0 for one that has begun and not finished a turn."""
     dialogues: int = 0
     resumed: int = 0
     turns: int = 0
@@ -46,12 +46,15 @@ class Tally:
         return self._streak
 
     def seconds_left(self, elapsed: float) -> float | None:
-        """Seconds until the slowest candidate is through, at its own pace so far; None before anything has ended.
+        """Seconds until the slowest candidate is through, at its own pace so far; None while a pace is unknown.
 
-        Candidates overlap, and one with a large model may take a thousand times longer than a control.
+        Candidates overlap, and one with a large model may take a thousand times longer than a control. Those that
+        have not begun are not reckoned with.
         """
-        paces = [elapsed / self.ended[name] * n for name, n in list(self.waiting.items()) if n and self.ended[name]]
-        return max(paces, default=None)
+        begun = {name: turns for name, turns in list(self.played.items()) if self.left[name] > 0}
+        if not all(begun.values()):
+            return None
+        return max((elapsed / turns * self.left[name] for name, turns in begun.items()), default=None)
 
     def succeed(self) -> None:
         self._last, self._streak = "", 0
@@ -95,10 +98,15 @@ class Batch:
             if progress.scores is not None and progress.ended and not (failed and self.retry_errors):
                 done.add(number)
                 self.tally.resumed += 1
-                self.tally.waiting[self.plan.unit(number).candidate] -= 1
+                self._pass(number, self.plan.unit(number).case.turns)
             else:
+                self._pass(number, len(progress.lines))
                 begun[number] = progress
         return done, begun
+
+    def _pass(self, number: int, turns: int) -> None:
+        """Turns of a unit that need not be played any more."""
+        self.tally.left[self.plan.unit(number).candidate] -= turns
 
     def _waiting(self, done: set[int]) -> Iterator[Unit]:
         return (unit for unit in self.plan.units() if unit.number not in done)
@@ -106,11 +114,11 @@ class Batch:
     async def _work(self, waiting: Iterator[Unit], begun: dict[int, Progress]) -> None:
         for unit in waiting:
             self._check_budget()
+            self.tally.played.setdefault(unit.candidate, 0)
             dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
             self.log.scores(unit.number, await self.score(dialogue), len(dialogue.turns))
             self.tally.dialogues += 1
-            self.tally.ended[unit.candidate] += 1
-            self.tally.waiting[unit.candidate] -= 1
+            self._pass(unit.number, unit.case.turns - len(dialogue.turns))
             self.notify("dialogue_end", dialogue=dialogue)
             await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
 
@@ -142,6 +150,8 @@ class Batch:
                 self._log(unit.number, step)
                 turns.append(step.turn)
                 self.tally.turns += 1
+                self.tally.played[unit.candidate] += 1
+                self._pass(unit.number, 1)
                 self.notify("turn_end", candidate=unit.candidate, case=unit.case.id, seed=unit.seed, turn=step.turn)
                 if step.state.ended:
                     self.tally.succeed()

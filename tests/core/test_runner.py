@@ -28,7 +28,9 @@ from toys import ToyModel
 
 import rlpa_bench
 from rlpa_bench.interfaces import Generation, Guide, Sampling
+from rlpa_bench.pipeline import Live
 from rlpa_bench.recompute import rebuild
+from rlpa_bench.runner.batch import Tally
 from rlpa_bench.types import Message
 
 HERE = Path(__file__).parent
@@ -149,6 +151,29 @@ def test_a_finished_run_resumes_to_itself(whole: rlpa_bench.Run, out: Path) -> N
     log = (partial / "log" / "0000.jsonl").read_bytes()
     assert files(play(partial).path) == files(whole.path)
     assert (partial / "log" / "0000.jsonl").read_bytes() == log, "a finished run was played again"
+
+
+def test_the_time_left_is_that_of_the_slowest_candidate_and_unknown_until_it_has_a_pace() -> None:
+    tally = Tally(left=Counter(slow=100, quick=100, later=100))
+    assert tally.seconds_left(10) is None
+    tally.played = Counter(slow=0, quick=50)
+    assert tally.seconds_left(10) is None, "the slow one may take for ever"
+    tally.played, tally.left = Counter(slow=2, quick=50), Counter(slow=98, quick=50, later=100)
+    assert tally.seconds_left(10) == pytest.approx(98 * 10 / 2)
+    tally.left["slow"] = 0
+    assert tally.seconds_left(10) == pytest.approx(10)
+
+
+@pytest.mark.parametrize("cut", [0, 70_000, None])
+def test_no_turn_is_left_when_a_run_ends_however_it_was_resumed(
+    whole: rlpa_bench.Run, out: Path, cut: int | None
+) -> None:
+    seen: list[Live] = []
+    partial = unfinished(whole.path, out, cut)
+    logged = sum("turn" in line for line in log_lines(partial))
+    play(partial, watch=seen.append)
+    tally = seen[0].tally
+    assert set(tally.left.values()) == {0} and sum(tally.played.values()) == tally.turns == 120 - logged
 
 
 if __name__ == "__main__":
