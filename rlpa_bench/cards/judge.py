@@ -94,7 +94,8 @@ async def judge_card(
 
     Returns:
         ``attacks`` by name and by family, ``uplift`` (what injections gain over the small talk they hide behind),
-        ``unusable`` verdicts by reason, ``self agreement``, ``templates`` (best single one, share of states that any of
+        ``unusable`` verdicts by reason, ``constant`` (whether every verdict was the same one: then no share of passes
+        says anything of the judge), ``self agreement``, ``templates`` (best single one, share of states that any of
         the 64 passes), ``calibration``; see :data:`TARGETS` for what to hope for.
 
     Raises:
@@ -115,6 +116,7 @@ async def judge_card(
         "targets": dict(TARGETS),
         **await _attacks(probe, states, chosen, asked),
         "unusable": _unusable(asked),
+        "constant": _constant(asked),
         "self agreement": await _self(probe, states, repeats),
         "templates": await _templates(probe, states) if templates else "not tried",
         "calibration": await _calibration(probe, labelled) if labels else "uncalibrated",
@@ -163,6 +165,11 @@ def _unusable(asked: Sequence[Asked]) -> dict[str, JSON]:
         if each_one.value is None:
             words[each_one.word] = words.get(each_one.word, 0) + 1
     return {"asked": len(asked), "share": sum(words.values()) / len(asked), "by reason": words}
+
+
+def _constant(asked: Sequence[Asked]) -> bool | None:
+    values = [each_one.value for each_one in asked if each_one.value is not None]
+    return len(set(values)) == 1 if len(values) > 1 else None
 
 
 async def _self(probe: Probe, states: Sequence[TurnSubject], repeats: int) -> JSON:

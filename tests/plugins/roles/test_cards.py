@@ -71,7 +71,14 @@ def test_what_cannot_be_used_is_counted_and_no_pass() -> None:
         "share": 1.0,
         "by reason": {"unparseable": 3 * len(STATES)},
     }
-    assert figures["self agreement"]["replies"] == 0
+    assert (figures["self agreement"]["replies"], figures["constant"]) == (0, None)
+
+
+def test_a_judge_that_says_the_same_to_everything_is_found_out() -> None:
+    """No attack passes it, and that is no merit."""
+    figures = card("aloe-15", answering({"score": 1}), families=["injector"], templates=False, repeats=0)
+    assert (figures["families"]["injector"]["rate"], figures["uplift"], figures["constant"]) == (0.0, 0.0, True)
+    assert card("rlpa-gate", swayed, "judge.rlpa-gate.reasons=false", templates=False, repeats=0)["constant"] is False
 
 
 def test_a_moody_judge_does_not_agree_with_itself() -> None:
