@@ -19,6 +19,8 @@ from openai_server import OpenAIServer
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from rlpa_bench.cli.main import COMMANDS
+
 SHELL = "set -euo pipefail\n"
 TIMEOUT = 600
 
@@ -40,6 +42,7 @@ def enter(namespace: dict[str, Any]) -> None:
     namespace["_home"] = (Path.cwd(), dict(os.environ))
     namespace["_folder"] = folder = tempfile.TemporaryDirectory()
     namespace["installed"] = lambda name: find_spec(name) is not None
+    namespace["command"] = lambda name: name in COMMANDS
     namespace["_server"] = server = OpenAIServer().__enter__()
     os.chdir(folder.name)
     os.environ.update(
