@@ -21,6 +21,8 @@ ELSEWHERE = {
     ("model", "hf"): "needs a checkpoint; tiny is it with random weights",
     ("model", "openai"): "asked over HTTP below",
     ("model", "smollm2"): "in the slow lane below",
+    ("model", "inspect"): "asked over HTTP by one of Inspect's providers; tests/plugins/adapters",
+    ("suite", "hf-personas"): "needs a data set; tests/plugins/adapters",
     ("simulator", "human"): "a person; with typed lines below",
     ("suite", "aloe-original"): "needs ALOE's texts, which are not ours to ship",
     ("metric", "panel"): "needs a run with the judge panel; tests/plugins/roles",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -53,7 +54,7 @@ class Inspect(Model):
         return None if self.argument else UNLIMITED
 
     async def start(self) -> None:
-        _ = self._model
+        await asyncio.to_thread(lambda: self._model)  # importing a provider takes a second
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
         from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rlpa_bench_plugins.adapters.hf_personas import HfPersonas
 
 import rlpa_bench
 from rlpa_bench.build import Harness
 from rlpa_bench.errors import DataError, RunDirectoryError, UsageError
+from rlpa_bench.testing import examine
 
 datasets = pytest.importorskip("datasets")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -86,6 +88,12 @@ def test_facts_in_our_own_form_are_taken_as_they_are(tmp_path: Path) -> None:
 def test_rows_that_are_no_personas_are_refused(table: dict[str, list[Any]], said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=said):
         facts(write(tmp_path / "data", table))
+
+
+def test_the_suite_keeps_the_promises_of_a_suite(tmp_path: Path) -> None:
+    report = examine("suite", HfPersonas, argument=write(tmp_path / "data", FLAT).partition(":")[2])
+    assert not report.failed, str(report)
+    assert {result.check: result.status for result in report.results}["deterministic"] == "passed"
 
 
 def test_a_data_set_that_is_not_there(tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer
+from rlpa_bench_plugins.adapters.inspect_model import Inspect
 from rlpa_bench_plugins.models.scripted import QUESTIONS
 
 import rlpa_bench
 from rlpa_bench.errors import UsageError
+from rlpa_bench.testing import examine
 
 inspect_ai = pytest.importorskip("inspect_ai")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -184,6 +186,13 @@ def test_inspects_providers_serve_our_own_runs(server: Any, out: Path) -> None:
     assert (call.prompt_tokens, call.completion_tokens) == (11, 7)
     assert dialogue.turns[0].response == "Who do you play with?"
     assert server.requests[0]["temperature"] == 0.7 and server.requests[0]["model"] == "small"
+
+
+def test_the_model_keeps_the_promises_of_a_model(server: Any) -> None:
+    skip = {"sampling": "the test server writes the same to everybody"}
+    report = examine("model", Inspect, argument="openai-api/local/small", hosts=("127.0.0.1",), skip=skip)
+    assert not report.failed, str(report)
+    assert {result.check: result.status for result in report.results}["answers"] == "passed"
 
 
 def test_a_provider_that_fails_is_the_candidates_failure(out: Path, server: Any) -> None:
