@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from rlpa_bench._assignment import assign
 from rlpa_bench.contract import Contract
@@ -34,7 +35,7 @@ CAP = 40
 """Inferred items that count: twice the largest golden profile."""
 
 _SIMILAR = 0.75
-_STOP = word_set(
+STOP = word_set(
     "a an the and or of in on at to for with from by as is are am was were be been has have had do does did i me "
     "my he him his she her they them their it its we us our you your this that these those who which very really "
     "quite also often usually like likes love loves loved enjoy enjoys enjoying into fan keen fond interested "
@@ -59,6 +60,38 @@ class Match:
     """``both_empty``, ``capped`` (inferred items left out), ``text`` (a pair outside the ontology)."""
 
 
+class Matcher(Protocol):
+    """Reads items and matches an inferred profile against a golden one."""
+
+    def resolve(self, lines: Lines) -> list[Item]:
+        """Items in the form that the other two methods take."""
+        ...
+
+    def match(self, inferred: Sequence[Item], golden: Sequence[Item]) -> Match:
+        """One-to-one pairs and what follows from them."""
+        ...
+
+    def weight(self, inferred: Item, golden: Item) -> float:
+        """From 0 to 1: how well one item states another."""
+        ...
+
+
+class ClosedMatcher:
+    """The matcher of the ten slots and the closed ontology: the functions of this module."""
+
+    def __init__(self, ontology: Ontology, cap: int = CAP) -> None:
+        self._ontology, self._cap = ontology, cap
+
+    def resolve(self, lines: Lines) -> list[Item]:
+        return resolve(lines, self._ontology)
+
+    def match(self, inferred: Sequence[Item], golden: Sequence[Item]) -> Match:
+        return match_items(inferred, golden, self._ontology, cap=self._cap)
+
+    def weight(self, inferred: Item, golden: Item) -> float:
+        return weight(inferred, golden, self._ontology)
+
+
 def match_profiles(inferred: Lines, golden: Lines, ontology: Ontology | None = None, *, cap: int = CAP) -> Match:
     """Precision, recall, F1 and pairs of an inferred against a golden profile.
 
@@ -75,10 +108,10 @@ def match_profiles(inferred: Lines, golden: Lines, ontology: Ontology | None = N
 
 def resolve(lines: Lines, ontology: Ontology) -> list[Item]:
     """Normalised items of a profile in any accepted form. Raises UsageError for other forms."""
-    return [atom for item in _items(lines) for atom in ontology.resolve(item)]
+    return [atom for item in items_of(lines) for atom in ontology.resolve(item)]
 
 
-def _items(lines: Lines) -> Iterable[Item]:
+def items_of(lines: Lines) -> Iterable[Item]:
     if isinstance(lines, Profile):
         lines = lines.items
     for line in (lines,) if isinstance(lines, (str, Mapping)) else lines:
@@ -209,12 +242,12 @@ def _distinct(items: Sequence[Item]) -> list[Item]:
 def _signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Content words in the singular, and numbers."""
     parts = words(in_digits(text))
-    content = [word for word in parts if word not in _STOP] or parts or [text]
+    content = [word for word in parts if word not in STOP] or parts or [text]
     numbers = frozenset(word for word in content if word.isdigit())
-    return frozenset(_singular(word) for word in content if word not in numbers), numbers
+    return frozenset(singular(word) for word in content if word not in numbers), numbers
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     if word.endswith("children"):
         return word[:-3]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

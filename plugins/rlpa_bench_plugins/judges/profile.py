@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 from pydantic import Field
 
+from rlpa_bench.free_matching import matcher
 from rlpa_bench.interfaces import Judge, Part
-from rlpa_bench.matching import CAP, Match, match_items, resolve, weight
+from rlpa_bench.matching import CAP, Match, Matcher
 from rlpa_bench.options import Options
 from rlpa_bench.types import JSON, Item, TurnSubject, Verdict
 
@@ -29,8 +30,10 @@ class ProfileOptions(Options):
 class ProfileJudge(Judge):
     """How right the inferred profile is after a turn: a closed vocabulary, matched one to one.
 
-    All parts lie in [0, 1]; the matching is that of :mod:`rlpa_bench.matching`. An inferred fact is *supported* by
-    a golden one if the two match with any weight (1, or 0.5 for a broader or narrower value).
+    All parts lie in [0, 1]; the matching is that of :mod:`rlpa_bench.matching`, and of
+    :mod:`rlpa_bench.free_matching` (flagged ``free``) where the golden profile has keys beside the ten slots. An
+    inferred fact is *supported* by a golden one if the two match with any weight (1, or 0.5 for a broader or narrower
+    value).
 
     - ``f1``, ``precision``, ``recall``: over facts. RLPA (arXiv 2505.15456) has an LLM count the points of one
       profile that the other covers and divides by their lines; the counting here is exact and cannot exceed 1.
@@ -82,68 +85,67 @@ class ProfileJudge(Judge):
             reason = f"malformed: {subject.malformed}"
             failed = dict.fromkeys(self.parts, Verdict(0.0, reason=reason))
             return failed | dict.fromkeys(SHARES, _unscored(reason))
-        inferred, golden = self._resolve(subject.inferred), self._resolve(subject.gold.items)
+        by = matcher(subject.gold.items, self.context.ontology, self.options.cap)
+        inferred, golden = by.resolve(subject.inferred), by.resolve(subject.gold.items)
         facts, gold = _facts(inferred), _facts(golden)
-        match = self._match(facts, gold)
+        match = by.match(facts, gold)
         nothing = _unscored("nothing inferred")
-        shares = self._shares(subject, gold, match) if facts else dict.fromkeys(SHARES, nothing)
+        shares = _shares(by, subject, gold, match) if facts else dict.fromkeys(SHARES, nothing)
         return {
             "f1": Verdict(match.f1, reason=_describe(match, facts, gold)),
             "precision": Verdict(match.precision) if facts else nothing,
             "recall": Verdict(match.recall),
-            "trait_f1": self._traits(inferred, golden),
-            "all_f1": Verdict(self._match(inferred, golden).f1),
-            "recall_disclosed": self._recall_disclosed(subject, facts),
+            "trait_f1": _traits(by, inferred, golden),
+            "all_f1": Verdict(by.match(inferred, golden).f1),
+            "recall_disclosed": _recall_disclosed(by, subject, facts),
             **shares,
         }
 
-    def _resolve(self, items: Iterable[Item]) -> list[Item]:
-        return resolve(items, self.context.ontology)
 
-    def _match(self, inferred: Sequence[Item], golden: Sequence[Item]) -> Match:
-        return match_items(inferred, golden, self.context.ontology, cap=self.options.cap)
+def _traits(by: Matcher, inferred: list[Item], golden: list[Item]) -> Verdict:
+    traits = [item for item in golden if item.is_trait]
+    if not traits:
+        return _unscored("the golden profile has no traits")
+    return Verdict(by.match([item for item in inferred if item.is_trait], traits).f1)
 
-    def _traits(self, inferred: list[Item], golden: list[Item]) -> Verdict:
-        traits = [item for item in golden if item.is_trait]
-        if not traits:
-            return _unscored("the golden profile has no traits")
-        return Verdict(self._match([item for item in inferred if item.is_trait], traits).f1)
 
-    def _recall_disclosed(self, subject: TurnSubject, facts: list[Item]) -> Verdict:
-        if subject.disclosed is None:
-            return _unscored(_NO_LEDGER)
-        told = _facts(self._resolve(subject.disclosed))
-        if not told:
-            return _unscored("nothing disclosed yet")
-        return Verdict(self._match(facts, told).recall, reason=f"of {len(told)} disclosed")
+def _recall_disclosed(by: Matcher, subject: TurnSubject, facts: list[Item]) -> Verdict:
+    if subject.disclosed is None:
+        return _unscored(_NO_LEDGER)
+    told = _facts(by.resolve(subject.disclosed))
+    if not told:
+        return _unscored("nothing disclosed yet")
+    return Verdict(by.match(facts, told).recall, reason=f"of {len(told)} disclosed")
 
-    def _shares(self, subject: TurnSubject, gold: list[Item], match: Match) -> Verdicts:
-        """The shares of the inferred facts that count: distinct and within the cap."""
-        counted = [*(pair[0] for pair in match.pairs), *match.unmatched]
-        told = _facts(self._resolve(subject.disclosed or ()))
-        past = _facts(self._resolve(subject.superseded))
-        against = {item.key for item, _ in match.contradictions}
-        right = {pair[0].key for pair in match.pairs}
-        right |= {item.key for item in match.unmatched if self._best(item, gold)}
-        heard = {item.key for item in counted if self._best(item, told)}
-        held = {item.key: self._best(item, past) for item in counted} if past else {}
 
-        def share(holds: Callable[[str], bool]) -> Verdict:
-            found = [item.key for item in counted if holds(item.key)]
-            return Verdict(len(found) / len(counted), reason=", ".join(found))
+def _shares(by: Matcher, subject: TurnSubject, gold: list[Item], match: Match) -> Verdicts:
+    """The shares of the inferred facts that count: distinct and within the cap."""
+    counted = [*(pair[0] for pair in match.pairs), *match.unmatched]
+    told = _facts(by.resolve(subject.disclosed or ()))
+    past = _facts(by.resolve(subject.superseded))
+    against = {item.key for item, _ in match.contradictions}
+    right = {pair[0].key for pair in match.pairs}
+    right |= {item.key for item in match.unmatched if _best(by, item, gold)}
+    heard = {item.key for item in counted if _best(by, item, told)}
+    held = {item.key: _best(by, item, past) for item in counted} if past else {}
 
-        lucky = share(lambda key: key in right and key not in heard)
-        stale = share(lambda key: held.get(key) == 1 and key not in right)
-        return {
-            "hallucination": share(lambda key: not (key in right or key in heard or held.get(key))),
-            "lucky": _unscored(_NO_LEDGER) if subject.disclosed is None else lucky,
-            "contradiction": share(lambda key: key in against),
-            "stale": stale if past else _unscored("nothing superseded"),
-        }
+    def share(holds: Callable[[str], bool]) -> Verdict:
+        found = [item.key for item in counted if holds(item.key)]
+        return Verdict(len(found) / len(counted), reason=", ".join(found))
 
-    def _best(self, item: Item, others: Iterable[Item]) -> float:
-        """The best weight with which any of the others supports an item; 0 is not at all."""
-        return max((weight(item, other, self.context.ontology) for other in others), default=0.0)
+    lucky = share(lambda key: key in right and key not in heard)
+    stale = share(lambda key: held.get(key) == 1 and key not in right)
+    return {
+        "hallucination": share(lambda key: not (key in right or key in heard or held.get(key))),
+        "lucky": _unscored(_NO_LEDGER) if subject.disclosed is None else lucky,
+        "contradiction": share(lambda key: key in against),
+        "stale": stale if past else _unscored("nothing superseded"),
+    }
+
+
+def _best(by: Matcher, item: Item, others: Iterable[Item]) -> float:
+    """The best weight with which any of the others supports an item; 0 is not at all."""
+    return max((by.weight(item, other) for other in others), default=0.0)
 
 
 def _facts(items: Iterable[Item]) -> list[Item]:

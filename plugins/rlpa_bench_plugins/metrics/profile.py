@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rlpa_bench.free_matching import matcher
 from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record, Value
-from rlpa_bench.matching import match_profiles
 from rlpa_bench.options import Options
 from rlpa_bench.types import Turn
 
@@ -114,7 +114,8 @@ class StabilityMetric(Metric):
         if record.case.gold is None or not turn.inferred:
             return set()
         facts = record.case.gold.at(turn.session, turn.index).facts
-        match = match_profiles(turn.inferred, facts, self.context.ontology)
+        by = matcher(facts, self.context.ontology)
+        match = by.match(by.resolve(turn.inferred), by.resolve(facts))
         return {gold.key for _, gold, weight in match.pairs if weight == 1}
 
     @staticmethod

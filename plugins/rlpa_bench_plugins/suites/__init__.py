@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def rlpa_bench_suites() -> Iterable[type[Suite]]:
     from rlpa_bench_plugins.suites.aloe import AloeSuite, AloeUnseenSuite
     from rlpa_bench_plugins.suites.aloe_original import AloeOriginalSuite
+    from rlpa_bench_plugins.suites.extended import AloeExtendedSuite
     from rlpa_bench_plugins.suites.training import TrainingFullSuite, TrainingSuite
 
-    return [AloeSuite, AloeOriginalSuite, AloeUnseenSuite, TrainingSuite, TrainingFullSuite]
+    return [AloeSuite, AloeExtendedSuite, AloeOriginalSuite, AloeUnseenSuite, TrainingSuite, TrainingFullSuite]

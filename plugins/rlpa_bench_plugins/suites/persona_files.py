@@ -70,6 +70,12 @@ def read_profiles(path: Path, known: Collection[str]) -> tuple[Entry, ...]:
     return tuple(Entry(row.id, _items(path, line, row.facts, facts, known)) for line, row in rows)
 
 
+def read_free_profiles(path: Path) -> tuple[Entry, ...]:
+    """The profiles of a file whose slots are free keys; no item has an id. Errors as for :func:`read_profiles`."""
+    rows = _read(path, _Profile)
+    return tuple(Entry(row.id, _items(path, line, row.facts, None, ())) for line, row in rows)
+
+
 def read_personalities(path: Path, known: Collection[str]) -> tuple[Entry, ...]:
     """The personalities of a file that are in use (``used`` is true or absent), in file order.
 
@@ -119,10 +125,10 @@ def _row(path: Path, number: int, line: str, schema: type[_Row]) -> _Row:
 
 
 def _items(
-    path: Path, line: int, rows: Sequence[_Item], slots: Sequence[str], known: Collection[str]
+    path: Path, line: int, rows: Sequence[_Item], slots: Sequence[str] | None, known: Collection[str]
 ) -> tuple[Item, ...]:
     for row in rows:
-        if row.slot not in slots:
+        if slots is not None and row.slot not in slots:
             raise DataError(f"{path}, line {line}: unknown slot {row.slot!r}; use one of {', '.join(slots)}")
     items = tuple(
         Item(row.slot, row.value, row.polarity, row.id if row.id in known else "", row.origin, row.say) for row in rows
