@@ -16,6 +16,7 @@ Every match is flagged ``free``: it is coarser than the closed vocabulary's, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -27,15 +28,17 @@ from rlpa_bench.matching import CAP, STOP, ClosedMatcher, Lines, Match, Matcher,
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.ontology._clauses import AND, COMMA, clauses, clean, is_empty, key_value, plain, split
 from rlpa_bench.ontology._numbers import in_digits
-from rlpa_bench.ontology._phrases import words
+from rlpa_bench.ontology._phrases import word_set, words
 from rlpa_bench.types import SLOTS, Item
 
 _OPEN = frozenset({"", "other", "other information", "persona", "fact", "about", "note"})
 """Keys that say nothing."""
-_DEGREES = frozenset("biggest greatest main current primary big major worst special".split())
+_DEGREES = word_set("biggest greatest main current primary big major worst special")
 """Words of a key that say how much, not what."""
 _UNITS = frozenset({"year", "old", "aged"})
 """Words beside a number that leave its meaning as it is."""
+_NUMBERED = re.compile(r"([A-Za-z][^:;,.!?]{0,39}): *(\d.*)")
+"""A key with a value that begins with a number, which the ontology's reader leaves alone ("at 5: 30")."""
 _SIMILAR = 0.75
 _LONGEST = 4
 """Words a part of a list may have, else commas and "and" belong to a sentence."""
@@ -163,6 +166,8 @@ def _parts(item: Item) -> Iterator[Item]:
     if not slot:
         slot, sign, text = key_value(text)
         polarity *= sign
+    if not slot and (number := _NUMBERED.fullmatch(text)):
+        slot, text = number.groups()
     for clause in clauses(text):
         pieces = [piece for _, part in split(COMMA, clause) for _, piece in split(AND, part)]
         short = len(pieces) > 1 and all(len(words(piece)) <= _LONGEST for piece in pieces)
