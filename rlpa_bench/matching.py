@@ -83,12 +83,15 @@ class ClosedMatcher:
         self._ontology, self._cap = ontology, cap
 
     def resolve(self, lines: Lines) -> list[Item]:
+        """See :class:`Matcher`."""
         return resolve(lines, self._ontology)
 
     def match(self, inferred: Sequence[Item], golden: Sequence[Item]) -> Match:
+        """See :class:`Matcher`."""
         return match_items(inferred, golden, self._ontology, cap=self._cap)
 
     def weight(self, inferred: Item, golden: Item) -> float:
+        """See :class:`Matcher`."""
         return weight(inferred, golden, self._ontology)
 
 
@@ -112,6 +115,7 @@ def resolve(lines: Lines, ontology: Ontology) -> list[Item]:
 
 
 def items_of(lines: Lines) -> Iterable[Item]:
+    """The items of a profile in any accepted form, as they are written. Raises UsageError for other forms."""
     if isinstance(lines, Profile):
         lines = lines.items
     for line in (lines,) if isinstance(lines, (str, Mapping)) else lines:
@@ -248,6 +252,7 @@ def _signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def singular(word: str) -> str:
+    """An English noun in the singular, by its ending; anything else as it is."""
     if word.endswith("children"):
         return word[:-3]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -67,12 +67,12 @@ def _checked(judge: Judge, part: str, verdict: object) -> Verdict:
     if not isinstance(verdict, Verdict):
         return Verdict(None, "error", "no verdict for this part")
     scale, value = judge.parts[part], verdict.value
-    if value is None:
+    if value is None or (type(value) is float and scale.low <= value <= scale.high):
         return verdict
     if not isinstance(value, Real) or not scale.low <= value <= scale.high:
         reason = f"out_of_range: {value!r} is no number in [{scale.low}, {scale.high}]"
         return Verdict(None, "error", reason, verdict.raw)
-    return verdict if type(value) is float else replace(verdict, value=float(value))  # numpy's, a bool, an int
+    return replace(verdict, value=float(value))  # numpy's, a bool, an int
 
 
 def other_case(case: Case, cases: Sequence[Case]) -> Case | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from rlpa_bench.ontology._phrases import fold
 
@@ -60,6 +61,7 @@ def number_words(number: int) -> str:
     return f"{_TENS[number // 10]} {_UNITS[number % 10] if number % 10 else ''}".strip()
 
 
+@lru_cache(4096)
 def in_digits(text: str) -> str:
     """The text, folded, with number words below 100 as digits and units after a number in one spelling."""
 
