@@ -21,7 +21,7 @@ from rlpa_bench.plugins import Plugins
 from rlpa_bench.preflight import preflight
 from rlpa_bench.recompute import complete
 from rlpa_bench.request import Limits, Request, check, names
-from rlpa_bench.runner.batch import Batch, Tally
+from rlpa_bench.runner.batch import Batch, Pace, Tally
 from rlpa_bench.runs import Run, check_identity, finalise, locked, read_json, write_json
 from rlpa_bench.scoring import other_case, score_dialogue
 from rlpa_bench.summary import columns_of
@@ -289,8 +289,9 @@ def _scorer(env: DialogueEnv, cases: Sequence[Case], repeats: int) -> Callable[[
     by_id = {case.id: case for case in cases}
     others = {case.id: other_case(case, cases) for case in cases}
 
-    async def score(dialogue: Dialogue) -> list[Score]:
+    async def score(dialogue: Dialogue, pace: Pace) -> list[Score]:
         case, other = by_id[dialogue.case], others[dialogue.case]
-        return [s async for s in score_dialogue(dialogue, case, env.judges, repeats=repeats, other=other)]
+        scores = score_dialogue(dialogue, case, env.judges, repeats=repeats, other=other, pace=pace)
+        return [score async for score in scores]
 
     return score

@@ -21,7 +21,7 @@ from rlpa_bench.ontology._clauses import (
     split,
     without_past,
 )
-from rlpa_bench.ontology._numbers import DECADES, in_digits
+from rlpa_bench.ontology._numbers import DECADES, in_digits, numbers_in
 from rlpa_bench.ontology._phrases import Entry, fold, word_set, words
 from rlpa_bench.ontology._values import DENIED, EXCLUSIVE, Value
 from rlpa_bench.types import SLOTS, Item
@@ -177,9 +177,8 @@ def _spellings(text: str) -> Iterator[list[str]]:
     """The words; with numbers in digits; with the last one in the plural instead of the singular, or vice versa."""
     parts = words(text)
     yield parts
-    digits = words(in_digits(text))
-    if digits != parts:
-        yield digits
+    if numbers_in(text, parts):
+        yield words(in_digits(text))
     if parts:
         last = parts[-1]
         yield [*parts[:-1], last.removesuffix("s") if last.endswith("s") else f"{last}s"]
