@@ -170,7 +170,7 @@ def test_shards_of_other_terms_are_refused(shards: list[Path], tmp_path: Path) -
 
 
 def test_an_unfinished_shard_is_refused_and_counted(shards: list[Path], tmp_path: Path) -> None:
-    partial = unfinished(shards[2], tmp_path / "partial", 7000)
+    partial = unfinished(shards[2], tmp_path / "partial", 20_000)
     judged = (partial / "log" / "0002.jsonl").read_bytes().count(b'"scores":')
     assert 0 < judged < 4
     with pytest.raises(RunDirectoryError, match=f"{4 - judged} dialogues are missing; resume the shards"):
