@@ -64,9 +64,10 @@ async def guarded(who: str, method: Callable[..., Awaitable[T]], *args: Any, unh
     work = _Watched(who, _awaited(method, *args))
     try:
         if work.begin():  # most calls wait for nothing, and a timer is dear
-            return work.answer
+            answer: T = work.answer
+            return answer
         async with asyncio.timeout(None if unhurried else patience() * CALLS) as clock:
-            answer: T = await work
+            answer = await work
             return answer
     except TimeoutError:
         if not (work.waited and clock.expired()):

@@ -21,7 +21,7 @@ from rlpa_bench.plugins import Plugins
 from rlpa_bench.preflight import preflight
 from rlpa_bench.recompute import complete
 from rlpa_bench.request import Limits, Request, check, names
-from rlpa_bench.runner.batch import Batch, Pace, Tally
+from rlpa_bench.runner.batch import Batch, Pace, ScoreDialogue, Tally
 from rlpa_bench.runs import Run, check_identity, finalise, locked, read_json, write_json
 from rlpa_bench.scoring import other_case, score_dialogue
 from rlpa_bench.summary import columns_of
@@ -285,7 +285,7 @@ def _over_budget(cost: float, limit: float | None) -> str:
     return f"--max-cost {limit} is spent ({cost:.2f} US dollars); resume with a higher one"
 
 
-def _scorer(env: DialogueEnv, cases: Sequence[Case], repeats: int) -> Callable[[Dialogue], Any]:
+def _scorer(env: DialogueEnv, cases: Sequence[Case], repeats: int) -> ScoreDialogue:
     by_id = {case.id: case for case in cases}
     others = {case.id: other_case(case, cases) for case in cases}
 

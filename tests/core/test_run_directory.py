@@ -106,7 +106,7 @@ with locked(Path(sys.argv[1])):
 @pytest.fixture
 def held(whole: rlpa_bench.Run, out: Path) -> Iterator[Path]:
     """An unfinished run that another process holds."""
-    unfinished(whole.path, out, 70_000)
+    unfinished(whole.path, out, 130_000)
     command = [sys.executable, "-c", HOLD, str(out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout and holder.stdout.readline() == "held\n"
