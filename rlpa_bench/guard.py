@@ -67,8 +67,8 @@ async def guarded(who: str, method: Callable[..., Awaitable[T]], *args: Any, unh
             answer: T = work.answer
             return answer
         async with asyncio.timeout(None if unhurried else patience() * CALLS) as clock:
-            answer = await work
-            return answer
+            rest: T = await work
+            return rest
     except TimeoutError:
         if not (work.waited and clock.expired()):
             raise

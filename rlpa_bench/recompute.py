@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +23,11 @@ from rlpa_bench.request import names
 from rlpa_bench.runs import Run, check_identity, finalise, locked, write_json
 from rlpa_bench.scoring import OTHER, other_case, score_dialogue
 from rlpa_bench.summary import columns_of, joined, summarise
-from rlpa_bench.transcripts import SCHEMA, dumps, plain, read_scores, replacing, score_order
+from rlpa_bench.transcripts import SCHEMA, dumps, plain, read_scores, replacing, score_order, score_record
+from rlpa_bench.types import Dialogue, Score
+
+AT_ONCE = 16
+"""Dialogues that are judged again at the same time."""
 
 
 def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
@@ -115,13 +121,22 @@ async def _write_scores(run: Run, judges: Sequence[Judge], repeats: int) -> None
     fresh = {judge.name for judge in judges} | {judge.name + OTHER for judge in judges}
     path = run.path / "scores.jsonl"
     old = read_scores(path) if path.exists() else iter(())
+
+    async def judged(dialogue: Dialogue, kept: list[Score]) -> list[dict[str, Any]]:
+        case, other = run.cases[dialogue.case], others[dialogue.case]
+        scored = score_dialogue(dialogue, case, judges, repeats=repeats, other=other)
+        return sorted(map(score_record, [*kept, *[score async for score in scored]]), key=score_order)
+
+    waiting: deque[asyncio.Task[list[dict[str, Any]]]] = deque()
     with replacing(path) as file:
-        for dialogue, group in joined(run.dialogues(), old):
-            kept = [score for score in group if score.judge not in fresh]
-            case, other = run.cases[dialogue.case], others[dialogue.case]
-            scored = score_dialogue(dialogue, case, judges, repeats=repeats, other=other)
-            kept += [score async for score in scored]
-            file.writelines(dumps(record) for record in sorted(map(asdict, kept), key=score_order))
+        async with asyncio.TaskGroup() as group:
+            for dialogue, there in joined(run.dialogues(), old):
+                kept = [score for score in there if score.judge not in fresh]
+                waiting.append(group.create_task(judged(dialogue, kept)))
+                if len(waiting) == AT_ONCE:
+                    file.writelines(map(dumps, await waiting.popleft()))
+            for task in waiting:
+                file.writelines(map(dumps, await task))
 
 
 def _judge_options(run: Run, texts: Sequence[str]) -> OptionTree:

@@ -182,8 +182,8 @@ def _short(value: Any) -> str:
 def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, Any]:
     """Writes dialogues.jsonl, scores.jsonl and timings.jsonl from the log, in plan order, each at once.
 
-    Dialogues that have not ended or are not judged yet are left out. Returns, for run.json, the ``counts`` of dialogues played, failed
-    and retried, and the ``latency`` of each candidate's turns in seconds.
+    Dialogues that have not ended or are not judged yet are left out. Returns, for run.json, the ``counts`` of
+    dialogues played, failed and retried, and the ``latency`` of each candidate's turns in seconds.
     """
     counts = {"played": 0, "failed": 0, "retried": 0}
     seconds: dict[str, array[float]] = {}
