@@ -12,11 +12,10 @@ the process ends; neither can be helped in one process.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -31,6 +30,8 @@ WAIT = {"run_end": 60.0, STOP: 10.0}
 EVENTS = (START, "turn_end", "dialogue_end", *WAIT)
 LIMIT = 10_000
 """Events that may wait for an observer."""
+PAUSE = 0.05
+"""Seconds between two looks into a queue; waking a thread for each event would cost the run ten times as much."""
 
 
 class Observer:
@@ -44,7 +45,8 @@ class Observer:
         self._given = self._done = 0
         self._first: dict[str, str] = {}
         """Kind of a failure -> its first message."""
-        self._queue: SimpleQueue[tuple[str, tuple[Any, ...]] | None] = SimpleQueue()
+        self._queue: deque[tuple[str, tuple[Any, ...]] | None] = deque()
+        self._wake = threading.Event()
         self._hurry = threading.Event()
         self._over = threading.Event()
         threading.Thread(target=self._work, name=f"rlpa-bench observer {origin[0]}", daemon=True).start()
@@ -53,12 +55,13 @@ class Observer:
         """Hands an event over without waiting."""
         if hook := self._hooks.get(event):
             self._given += 1
-            if event in (START, *WAIT) or self._queue.qsize() < LIMIT:
-                self._queue.put((event, tuple(_own(facts[name]) for name in hook.argnames)))
+            if event in (START, *WAIT) or len(self._queue) < LIMIT:
+                self._queue.append((event, tuple(_own(facts[name]) for name in hook.argnames)))
             else:
                 self.lost[f"more than {LIMIT} events were waiting"] += 1
         if event in WAIT:
-            self._queue.put(None)
+            self._queue.append(None)
+            self._wake.set()
 
     def hurry(self, until: float) -> None:
         """Waits for the thread until ``monotonic()`` is ``until``, then lets it pass over turns and dialogues."""
@@ -75,19 +78,25 @@ class Observer:
         return f"{lost.total()} of {self._given} events lost: {'; '.join(reasons)}" if reasons else ""
 
     def _work(self) -> None:
-        while item := self._queue.get():
-            event, facts = item
-            if self._hurry.is_set() and event not in (START, *WAIT):
-                self.lost["still waiting at the run's end"] += 1
-                continue
-            try:
-                self._hooks[event].function(*facts)
-                self._done += 1
-            except BaseException as error:  # anybody's code, in a thread of its own; SystemExit too
-                why = f"{event} raised {type(error).__name__}"
-                self._first.setdefault(why, f"{why}: {' '.join(str(error).split())}")
-                self.lost[why] += 1
-        self._over.set()
+        while not self._over.is_set():
+            self._wake.wait(PAUSE)
+            while self._queue:
+                if item := self._queue.popleft():
+                    self._take(*item)
+                else:
+                    self._over.set()
+
+    def _take(self, event: str, facts: tuple[Any, ...]) -> None:
+        if self._hurry.is_set() and event not in (START, *WAIT):
+            self.lost["still waiting at the run's end"] += 1
+            return
+        try:
+            self._hooks[event].function(*facts)
+            self._done += 1
+        except BaseException as error:  # anybody's code, in a thread of its own; SystemExit too
+            why = f"{event} raised {type(error).__name__}"
+            self._first.setdefault(why, f"{why}: {' '.join(str(error).split())}")
+            self.lost[why] += 1
 
 
 def losses(observers: Sequence[Observer], event: str) -> Iterator[tuple[Observer, str]]:
