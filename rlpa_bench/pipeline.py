@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlpa_bench.aio import blocking
+from rlpa_bench.aio import blocking, first_of
 from rlpa_bench.build import Candidate, Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.environment import DialogueEnv
@@ -166,6 +166,13 @@ class Flow:
 
     async def run(self) -> Run:
         """See :func:`run`."""
+        try:
+            return await self._run()
+        except BaseException as error:
+            self.harness.plugins.notify("run_stop", reason=str(first_of(error)) or "interrupted")
+            raise
+
+    async def _run(self) -> Run:
         try:
             env, candidates, plan = self._build()
             metrics = self.harness.metrics()

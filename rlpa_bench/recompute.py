@@ -55,15 +55,22 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     )
     write_report(run)
     plugins.notify("run_end", summary=run.summary)
-    return run
+    return _noted(run, plugins)
 
 
 def _left_out(run: Run, failed: Mapping[str, str], plugins: Plugins) -> Run:
-    """Notes metrics that failed among the run's problems."""
     for name, why in failed.items():
         plugins.report(plugins.find("metrics", name), f"its columns are left out: {why}")
-    noted = [str(problem) for problem in plugins.problems]
-    problems = list(dict.fromkeys([*run.info.get("problems", ()), *noted]))
+    return _noted(run, plugins)
+
+
+def _noted(run: Run, plugins: Plugins) -> Run:
+    """Writes what plugins did wrong meanwhile into run.json."""
+    known = run.info.get("problems", [])
+    noted = [str(problem) for problem in plugins.problems if not problem.skipped]
+    problems = list(dict.fromkeys([*known, *noted]))
+    if problems == known:
+        return run
     write_json(run.path / "run.json", {**run.info, "problems": problems})
     return Run(run.path)
 

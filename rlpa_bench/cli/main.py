@@ -53,7 +53,7 @@ class Commands(click.Group):
 
             group = click.Group()
             plugins = Plugins()
-            plugins.notify("commands", group=group)
+            plugins.add_commands(group)
             for problem in plugins.problems:
                 print(f"rlpa-bench: {problem}", file=sys.stderr)
             self._from_plugins = dict(group.commands)

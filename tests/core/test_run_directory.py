@@ -22,11 +22,6 @@ from rlpa_bench.recompute import rebuild, rescore
 TESTS = str(Path(__file__).parents[1])
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> rlpa_bench.Run:
-    return play(tmp_path_factory.mktemp("whole") / "run")
-
-
 class OtherModel(ToyModel):
     name = "other"
 

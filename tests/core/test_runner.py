@@ -45,11 +45,6 @@ class Restless(ToyModel):
         return await super().generate(messages, sampling, guide)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> rlpa_bench.Run:
-    return play(tmp_path_factory.mktemp("whole") / "run")
-
-
 def beginning(run: rlpa_bench.Run, name: str) -> bytes:
     with (run.path / name).open("rb") as file:
         return b"".join(islice(file, GOLDEN[name]))
