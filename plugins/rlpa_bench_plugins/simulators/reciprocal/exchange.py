@@ -29,8 +29,8 @@ STAGES = (0.16, 0.30, 0.48)
 """Closeness at which stage 1, 2 and 3 begin: exploratory, affective and stable exchange after orientation."""
 START, RATE = 0.20, 0.25
 """Closeness at first, and how fast it follows the partner's investment."""
-TIME = 0.012
-"""What mere acquaintance adds per turn."""
+TIME, KNOWN = 0.012, 0.30
+"""What mere acquaintance adds per turn to the depth of what is told, and at most; it warms nobody."""
 PERSONAL, TAKEN_UP, ASKING = 0.50, 0.35, 0.22
 """What telling of oneself, taking up what the user told, and asking are worth."""
 HURT = 0.55
@@ -69,9 +69,9 @@ class Exchange:
     def write(self) -> dict[str, Any]:
         return asdict(self)
 
-    def stage(self, turn: int) -> int:
-        """0 orientation, 1 exploratory, 2 affective, 3 stable exchange."""
-        near = self.closeness + TIME * turn
+    def stage(self, turn: int = 0) -> int:
+        """0 orientation, 1 exploratory, 2 affective, 3 stable exchange; with ``turn``, as acquaintance deepens it."""
+        near = self.closeness + min(KNOWN, TIME * turn)
         return sum(near >= edge for edge in STAGES)
 
     def invest(self, *, personal: bool, taken_up: bool, asking: bool) -> None:

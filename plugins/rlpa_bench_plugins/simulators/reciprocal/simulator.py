@@ -143,7 +143,7 @@ class ReciprocalSimulator(Simulator):
     def _utter(self, state: State, planner: Planner, ends: str = "") -> Utterance:
         past = "\n".join([turn.user.text for turn in state.turns])
         style = self.context.ontology.style(self._profile(state).traits)
-        tones = wording.tones(style, planner.stage)
+        tones = wording.tones(style, planner.exchange.stage())
         speaker = wording.Speaker(wording.load(state.case.templates), tones, planner.draws, past)
         text = " ".join([speaker.say(act.name, act.item, act.slot) for act in planner.acts])
         stated = dict.fromkeys(act.item.key for act in planner.acts if act.item is not None and act.states)
