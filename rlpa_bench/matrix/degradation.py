@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from rlpa_bench.matrix.grid import Grid, View, profile_means
 from rlpa_bench.statistics import Difference, holm, paired_difference
@@ -23,8 +24,8 @@ class Drop:
     difference: Difference
     p_holm: float
     excess: Difference | None
-    """The difference minus the mean difference of the other candidates: below 0 it loses more than they do, as one
-    that is over-fitted to ``origin`` would. None without others."""
+    """The difference beside that of the candidate in the middle of the others: below 0 it loses more than most of them
+    do, as one that is over-fitted to ``origin`` would. None without others."""
     excess_p: float | None
     trained: bool
     """Whether the candidate was trained on ``origin`` and not on ``to``."""
@@ -51,7 +52,7 @@ def _between(grid: Grid, judge: str, one: str, other: str) -> list[Drop]:
             paired[name] = pair
     out = []
     for name, (difference, changes) in paired.items():
-        excess = _excess(changes, [rest for rival, (_, rest) in paired.items() if rival != name])
+        excess = beside(changes, [rest for rival, (_, rest) in paired.items() if rival != name])
         turned = _turned(grid.trained.get(name, ()), one, other)
         out.append(Drop(name, judge, one, other, difference, 1.0, excess, None, turned))
     return out
@@ -69,13 +70,18 @@ def _paired(
     return paired_difference(ones, twos, [clusters[case] for case in shared]), profile_means(changes, clusters)
 
 
-def _excess(changes: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> Difference | None:
-    """The change beside the mean change of the others, on the profiles that all of them have."""
+def beside(changes: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> Difference | None:
+    """A candidate's changes by profile beside those of the other whose mean change is the median one (or two).
+
+    The median, so that one candidate that changes much does not make the rest look as if they changed.
+    """
     shared = [profile for profile in changes if all(profile in other for other in others)]
     if not others or len(shared) < 2:
         return None
-    mean = [sum(other[profile] for other in others) / len(others) for profile in shared]
-    return paired_difference([changes[profile] for profile in shared], mean)
+    ordered = sorted(others, key=lambda other: fmean(other[profile] for profile in shared))
+    middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+    usual = [fmean(other[profile] for other in middle) for profile in shared]
+    return paired_difference([changes[profile] for profile in shared], usual)
 
 
 def _turned(trained: Sequence[str], one: str, other: str) -> bool:

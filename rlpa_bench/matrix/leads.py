@@ -1,4 +1,9 @@
-"""Candidates that lead only under one simulator, or only under one judge."""
+"""Candidates that lead only under one simulator, or only under one judge.
+
+Where one candidate leads only with one user, another often leads only with the other user. The one that is named is the
+one that owes its lead to that user: who changes more than the others do when the user changes. With two candidates
+nobody can tell, and both are named.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from rlpa_bench.matrix.degradation import beside
 from rlpa_bench.matrix.grid import Grid, View
 from rlpa_bench.statistics import Difference, holm, paired_difference
 
@@ -17,7 +23,8 @@ Tests = dict[tuple[str, str], tuple[Difference, float]]
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A candidate with the highest mean under one level of a factor that is significantly behind under all others."""
+    """A candidate with the highest mean under one level of a factor that is significantly behind under all others, and
+    loses significantly more than the other candidates on the way there."""
 
     candidate: str
     factor: str
@@ -51,12 +58,12 @@ def leads(grid: Grid) -> list[Lead]:
     for factor, other in (("simulator", "judge"), ("judge", "simulator")):
         for kept in dict.fromkeys(getattr(view, other) for view in grid.views):
             views = [view for view in grid.views if getattr(view, other) == kept]
-            found += [lead for view in views for lead in _only(factor, view, views, tops, tests)]
+            found += [lead for view in views for lead in _only(grid, factor, view, views, tops, tests)]
     return found
 
 
 def _only(
-    factor: str, here: View, views: list[View], tops: dict[View, str], tests: dict[View, Tests]
+    grid: Grid, factor: str, here: View, views: list[View], tops: dict[View, str], tests: dict[View, Tests]
 ) -> Iterator[Lead]:
     name, behind = tops[here], []
     if not name or len(views) < 2:
@@ -66,13 +73,23 @@ def _only(
             continue
         leader = tops[view]
         difference, p = tests[view].get((name, leader), (None, 1.0))
-        if difference is None or not (p < ALPHA and difference.mean < 0):
+        if difference is None or not (p < ALPHA and difference.mean < 0 and _owes(grid, name, here, view)):
             return
         behind.append((getattr(view, factor), leader, difference))
     ahead = [tests[here][name, leader] for _, leader, _ in behind]
     clear = all(p < ALPHA and difference.mean > 0 for difference, p in ahead)
     within = here.judge if factor == "simulator" else here.simulator
     yield Lead(name, factor, getattr(here, factor), within, tuple(behind), clear)
+
+
+def _owes(grid: Grid, name: str, here: View, there: View) -> bool:
+    """Whether a candidate loses more than the others from one view to the other, Bonferroni over the candidates."""
+    changes = {}
+    for each in grid.whole:
+        before, after = grid.by_profile(each, here), grid.by_profile(each, there)
+        changes[each] = {profile: after[profile] - before[profile] for profile in before}
+    found = beside(changes.pop(name), list(changes.values()))
+    return found is not None and found.mean < 0 and found.p_value * len(grid.whole) < ALPHA
 
 
 def _top(grid: Grid, view: View) -> str:
