@@ -54,7 +54,8 @@ def command(ctx: click.Context, /, runs: tuple[Path, ...], candidate: str, out: 
     explicit = {name for name in given if _explicit(ctx, name)}
     if runs:
         if strange := sorted(explicit - {"judge"}):
-            raise UsageError(f"--{strange[0].replace('_', '-')} plays; with RUNs only --judge, --candidate and --out apply")
+            flag_ = strange[0].replace("_", "-")
+            raise UsageError(f"--{flag_} plays; with RUNs only --judge, --candidate and --out apply")
         judges = names(given["judge"]) if "judge" in explicit else ()
         analysis = analyse(read_grid([load_run(path) for path in runs], judges, names(candidate)))
         failed = 0
@@ -67,7 +68,7 @@ def command(ctx: click.Context, /, runs: tuple[Path, ...], candidate: str, out: 
         write_analysis(analysis, out)
         print(out / "heatmap.svg")
     if failed:
-        print(f"rlpa-bench: {failed} dialogues failed; the same command with --retry-errors plays them again", file=sys.stderr)
+        print(f"rlpa-bench: {failed} dialogues failed; --resume DIR --retry-errors plays them again", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -84,7 +85,8 @@ def _play(given: dict[str, Any], explicit: set[str], out: Path | None) -> Matrix
     settings.pop("resume")
     if resume is not None:
         settings |= {name: value for name, value in recorded(resume).items() if name not in explicit}
-    path = resume or out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{settings['suite'].partition(':')[0]}-matrix"
+    suite = str(settings["suite"]).partition(":")[0]
+    path = resume or out or Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{suite}-matrix"
     with Display() as display:
         return matrix(**settings, out=path, watch=display.watch)
 

@@ -77,10 +77,10 @@ def _notes(grid: Grid, found: tuple[Drop, ...], named: tuple[Lead, ...]) -> list
         f"ranks, shares and leads are of the {cases} cases of {profiles} profiles that all ranked candidates share"
     )
     if profiles < FEW:
-        notes.append(f"fewer than {FEW} profiles: an order of candidates is a hint, the paired intervals are the result")
+        notes.append(f"fewer than {FEW} profiles: an order is a hint, the paired intervals are the result")
     few = [name for name in ("simulators", "judges") if len(getattr(grid, name)) < 5]
     if few:
-        notes.append(f"shares of {' and '.join(few)} rest on few of them: they describe these, not all that one could use")
+        notes.append(f"shares of {' and '.join(few)} rest on few of them and describe these, not others")
     return notes
 
 

@@ -14,7 +14,8 @@ from rlpa_bench.statistics import Difference, holm, paired_difference
 class Drop:
     """A candidate under simulator ``to`` minus the same under ``origin``, paired by case, clustered by profile.
 
-    The p-values are corrected by Holm over all drops of the matrix, and over all excesses.
+    A candidate that was trained on one of the two comes from that one. The p-values are corrected by Holm over all drops
+    of the matrix, and over all excesses.
     """
 
     candidate: str
@@ -53,8 +54,9 @@ def _between(grid: Grid, judge: str, one: str, other: str) -> list[Drop]:
     out = []
     for name, (difference, changes) in paired.items():
         excess = beside(changes, [rest for rival, (_, rest) in paired.items() if rival != name])
-        turned = _turned(grid.trained.get(name, ()), one, other)
-        out.append(Drop(name, judge, one, other, difference, 1.0, excess, None, turned))
+        trained = {simulator for simulator in (one, other) if simulator in grid.trained.get(name, ())}
+        drop = Drop(name, judge, one, other, difference, 1.0, excess, None, len(trained) == 1)
+        out.append(_turned(drop) if trained == {other} else drop)
     return out
 
 
@@ -84,5 +86,11 @@ def beside(changes: Mapping[str, float], others: Sequence[Mapping[str, float]]) 
     return paired_difference([changes[profile] for profile in shared], usual)
 
 
-def _turned(trained: Sequence[str], one: str, other: str) -> bool:
-    return one in trained and other not in trained
+def _turned(drop: Drop) -> Drop:
+    """The same drop seen from the other simulator."""
+    excess = None if drop.excess is None else _negative(drop.excess)
+    return replace(drop, origin=drop.to, to=drop.origin, difference=_negative(drop.difference), excess=excess)
+
+
+def _negative(one: Difference) -> Difference:
+    return replace(one, mean=-one.mean, low=-one.high, high=-one.low)

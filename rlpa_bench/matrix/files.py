@@ -52,10 +52,7 @@ def cells(analysis: Analysis) -> Rows:
     return [
         [
             name + GRANTED * (name in grid.granted),
-            *(
-                _cell(grid.cells.get((name, view)), view.simulator in grid.trained.get(name, ()))
-                for view in grid.views
-            ),
+            *(_cell(grid.cells.get((name, view)), view.simulator in grid.trained.get(name, ())) for view in grid.views),
         ]
         for name in grid.candidates
     ]

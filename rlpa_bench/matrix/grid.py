@@ -191,8 +191,8 @@ def _trained(infos: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
     """The simulators of a candidate's ``trained_on``: in its entry of run.json, or of its baseline or model."""
     for info in infos:
         entry, components = _candidate(info, name), info["identity"]["components"]
-        parts = [entry, components.get(f"baselines/{entry.get('baseline')}"), components.get(f"models/{entry.get('model')}")]
-        for part in parts:
+        places = (f"baselines/{entry.get('baseline')}", f"models/{entry.get('model')}")
+        for part in (entry, *map(components.get, places)):
             told = part.get("trained_on") if isinstance(part, Mapping) else None
             if isinstance(told, Mapping):
                 told = told.get("simulators", told.get("simulator"))

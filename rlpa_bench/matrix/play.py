@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,13 +79,13 @@ def matrix(
     _refuse_strangers(tree, simulators)
     shared = tuple(plugins)
     with locked(path):
-        manifest = _manifest(path, terms, simulators, judges, tree)
+        folders = _manifest(path, terms, simulators, judges, tree)
         for name in simulators:
             request = Request(
                 suite, names(model), names(baseline), name, judges, controls, turns, limit, seeds, repeats,
                 _of_simulator(tree, name),
             )  # fmt: skip
-            _one(path / manifest["runs"][name], request, shared, carried)
+            _one(path / folders[name], request, shared, carried)
     return load_matrix(path)
 
 
@@ -94,7 +94,7 @@ def load_matrix(path: str | Path) -> Matrix:
     where = Path(path)
     runs = {
         name: Run(where / folder)
-        for name, folder in read_manifest(where)["runs"].items()
+        for name, folder in read_manifest(where)["runs"]
         if (where / folder / "summary.json").is_file()
     }
     if not runs:
@@ -105,10 +105,14 @@ def load_matrix(path: str | Path) -> Matrix:
 def read_manifest(path: Path) -> dict[str, Any]:
     """The content of matrix.json. Raises RunDirectoryError."""
     if not (path / "matrix.json").is_file():
-        raise RunDirectoryError(f"{path} holds no matrix (there is no matrix.json); name the folder that `matrix` wrote")
+        raise RunDirectoryError(
+            f"{path} holds no matrix (there is no matrix.json); name the folder that `matrix` wrote"
+        )
     manifest: dict[str, Any] = read_json(path / "matrix.json")
     if manifest.get("schema") != SCHEMA:
-        raise RunDirectoryError(f"{path} was written in format {manifest.get('schema')!r}, this version reads {SCHEMA!r}")
+        raise RunDirectoryError(
+            f"{path} was written in format {manifest.get('schema')!r}, this version reads {SCHEMA!r}"
+        )
     return manifest
 
 
@@ -117,15 +121,19 @@ def recorded(path: Path) -> dict[str, Any]:
     manifest = read_manifest(path)
     renamed = {"models": "model", "baselines": "baseline"}
     settings = {renamed.get(name, name): value for name, value in manifest["terms"].items()}
-    return settings | {"simulator": list(manifest["runs"]), "judge": manifest["judges"], "options": manifest["options"]}
+    return settings | {
+        "simulator": [name for name, _ in manifest["runs"]],
+        "judge": manifest["judges"],
+        "options": manifest["options"],
+    }
 
 
 def _manifest(
     path: Path, terms: Mapping[str, Any], simulators: Sequence[str], judges: Sequence[str], options: OptionTree
-) -> dict[str, Any]:
-    """Writes the manifest, or adds simulators and judges to the one that is there."""
+) -> dict[str, str]:
+    """Writes the manifest, or adds to the one that is there; the folder of each simulator's run."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = {"schema": SCHEMA, "created": now, "terms": terms, "runs": {}, "judges": [], "options": {}}
+    manifest: dict[str, Any] = {"schema": SCHEMA, "created": now, "terms": terms, "runs": [], "judges": []}
     if (path / "matrix.json").exists():
         manifest = read_manifest(path)
         if found := list(differing(manifest["terms"], terms)):
@@ -135,15 +143,15 @@ def _manifest(
             )
     elif any(path.glob("[!.]*")):
         raise RunDirectoryError(f"{path} is not empty and holds no matrix; choose another --out")
+    folders: dict[str, str] = dict(manifest["runs"])
     for name in simulators:
         folder = "runs/" + re.sub(r"[^\w.-]+", "-", name)
-        if name not in manifest["runs"] and folder in manifest["runs"].values():
-            folder += f"-{len(manifest['runs'])}"
-        manifest["runs"].setdefault(name, folder)
+        folders.setdefault(name, f"{folder}-{len(folders)}" if folder in folders.values() else folder)
+    manifest["runs"] = list(folders.items())
     manifest["judges"] = list(dict.fromkeys([*manifest["judges"], *judges]))
     manifest["options"] = without_secrets(options)
     write_json(path / "matrix.json", manifest)
-    return manifest
+    return folders
 
 
 def _one(path: Path, request: Request, plugins: Sequence[object], carried: Mapping[str, Any]) -> None:

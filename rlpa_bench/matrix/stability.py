@@ -10,10 +10,10 @@ from rlpa_bench.matrix.grid import Grid, View
 from rlpa_bench.randomness import Draws
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
-    Array = npt.NDArray["np.float64"]
-    import numpy as np
+    Array = npt.NDArray[np.float64]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95

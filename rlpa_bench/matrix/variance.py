@@ -80,4 +80,4 @@ def _component(shape: Sequence[int], effect: tuple[int, ...], squares: Mapping[t
     cells = 1
     for axis, size in enumerate(shape):
         cells *= 1 if axis in effect else size
-    return total / cells
+    return float(total / cells)

@@ -1,13 +1,13 @@
 """The judge ``retrieval``: evidence of personalisation by character n-grams, a second opinion beside ``rules``.
 
-It asks what persona retrieval asks (PersonaChat's hits@1, Zhang et al. 2018, turned round; persona coverage, Song et al.
-2019): if one had only the reply, which facts would one look up, and are they those that this user told? It holds no cue
-words, word fields or patterns for slots, and shares no code with ``rules``; both read the closed ontology. It is graded,
-where ``rules`` is a gate. Developed on the training pool only; **not human-calibrated**. English only.
+It asks what persona retrieval asks (PersonaChat's hits@1, Zhang et al. 2018, turned round; persona coverage, Song et
+al. 2019): if one had only the reply, which facts would one look up, and are they those that this user told? It holds no
+cue words, word fields or patterns for slots, and shares no code with ``rules``; both read the closed ontology. It is
+graded, where ``rules`` is a gate. Developed on the training pool only; **not human-calibrated**. English only.
 
 Texts are sets of character 4-grams of their content words, weighted by inverse document frequency over the names of the
-ontology's values. A sentence *names* a fact if it holds four fifths of the weight of one of its names, half of its value,
-or half of one of the user's own sentences about it.
+ontology's values. A sentence *names* a fact if it holds four fifths of the weight of one of its names, half of a long
+value, or half of one of the user's own sentences about it.
 
 - **grounding**: of the facts that the reply names, the share that the user told; half of that if it only takes up words
   of the user's, from any turn of the session. What it asks about besides is free; what it states of the user besides

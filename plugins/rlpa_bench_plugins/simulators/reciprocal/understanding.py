@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
+from itertools import pairwise
 
 from rlpa_bench.ontology import Mention, Ontology, Value
 from rlpa_bench.types import SLOTS, TRAIT_SLOT
@@ -33,16 +34,20 @@ _HEAD = re.compile(r"^\[(.+)\]$", re.MULTILINE)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _CLAUSE = re.compile(r"[,;:–—]| - |\band\b|\bor\b(?= (?:do|are|what|where|how|who)\b)")
 _WORD = re.compile(r"[a-z][a-z']*|\d+")
-_YOU = frozenset("you your you're you've yours yourself u ur".split())
-_ASKS = frozenset("tell share introduce describe".split())
-_UNSURE = frozenset("if might may could would should maybe perhaps suppose imagine unless whether wonder some people".split())
-_DENIES = frozenset("not don't never aren't no isn't hate dislike can't doesn't without".split())
+_YOU = frozenset(["you", "your", "you're", "you've", "yours", "yourself", "u", "ur"])
+_MINE = frozenset(["my", "mine", "i'm", "i've"])
+_ASKS = frozenset(["tell", "share", "introduce", "describe"])
+_UNSURE = frozenset(
+    "if might may could would should maybe perhaps suppose imagine unless whether wonder some people".split()  # noqa: SIM905
+)
+_DENIES = frozenset(
+    ["not", "don't", "never", "aren't", "no", "isn't", "hate", "dislike", "can't", "doesn't", "without"]
+)
 _PHATIC = frozenset(
     "see understand hear heard remember know think guess hope agree mean wonder will can could would suppose believe "
-    "imagine appreciate say said admire bet".split()
+    "imagine appreciate say said admire bet".split()  # noqa: SIM905
 )
 """Verbs by which a partner says nothing of itself: I see, I hope …"""
-_OF_MYSELF = frozenset("my mine i'm i've".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ def words(text: str) -> list[str]:
 def features(text: str) -> list[str]:
     """Truncated words and pairs of neighbours."""
     found = [word[:STEM] for word in words(text)]
-    return [*found, *(f"{one} {other}" for one, other in zip(found, found[1:], strict=False))]
+    return [*found, *(f"{one} {other}" for one, other in pairwise(found))]
 
 
 @lru_cache(1)
@@ -204,7 +209,7 @@ class Understanding:
 
 def _personal(own: Sequence[str]) -> bool:
     """Whether a sentence tells something of its speaker: in the first person, and more than "I see"."""
-    if _OF_MYSELF & set(own) and not _YOU & set(own):
+    if _MINE & set(own) and not _YOU & set(own):
         return len(own) > 3
     for i, word in enumerate(own[:-1]):
         if word in ("i", "we"):
