@@ -14,8 +14,8 @@ from rlpa_bench.statistics import Difference, holm, paired_difference
 class Drop:
     """A candidate under simulator ``to`` minus the same under ``origin``, paired by case, clustered by profile.
 
-    A candidate that was trained on one of the two comes from that one. The p-values are corrected by Holm over all drops
-    of the matrix, and over all excesses.
+    A candidate that was trained on one of the two comes from that one. The p-values are corrected by Holm over all
+    drops of the matrix, and over all excesses.
     """
 
     candidate: str

@@ -34,18 +34,20 @@ _HEAD = re.compile(r"^\[(.+)\]$", re.MULTILINE)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _CLAUSE = re.compile(r"[,;:–—]| - |\band\b|\bor\b(?= (?:do|are|what|where|how|who)\b)")
 _WORD = re.compile(r"[a-z][a-z']*|\d+")
-_YOU = frozenset(["you", "your", "you're", "you've", "yours", "yourself", "u", "ur"])
-_MINE = frozenset(["my", "mine", "i'm", "i've"])
-_ASKS = frozenset(["tell", "share", "introduce", "describe"])
-_UNSURE = frozenset(
-    "if might may could would should maybe perhaps suppose imagine unless whether wonder some people".split()  # noqa: SIM905
-)
-_DENIES = frozenset(
-    ["not", "don't", "never", "aren't", "no", "isn't", "hate", "dislike", "can't", "doesn't", "without"]
-)
-_PHATIC = frozenset(
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_YOU = _set("you your you're you've yours yourself u ur")
+_MINE = _set("my mine i'm i've")
+_ASKS = _set("tell share introduce describe")
+_UNSURE = _set("if might may could would should maybe perhaps suppose imagine unless whether wonder some people")
+_DENIES = _set("not don't never aren't no isn't hate dislike can't doesn't without")
+_PHATIC = _set(
     "see understand hear heard remember know think guess hope agree mean wonder will can could would suppose believe "
-    "imagine appreciate say said admire bet".split()  # noqa: SIM905
+    "imagine appreciate say said admire bet"
 )
 """Verbs by which a partner says nothing of itself: I see, I hope …"""
 
