@@ -25,7 +25,7 @@ LAYERS = {
     "Gender": 2,
 }
 """Slot -> how far inside it lies: told unasked from this stage on. Unknown slots are layer 1."""
-STAGES = (0.16, 0.30, 0.48)
+STAGES = (0.19, 0.30, 0.48)
 """Closeness at which stage 1, 2 and 3 begin: exploratory, affective and stable exchange after orientation."""
 START, RATE = 0.20, 0.25
 """Closeness at first, and how fast it follows the partner's investment."""
