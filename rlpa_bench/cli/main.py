@@ -22,6 +22,7 @@ COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
     "compare": "Paired differences between candidates of runs.",
     "data": "List or fetch the data sets that are not shipped.",
+    "matrix": "Candidates x simulators x judges on the same cases.",
     "plugins": "List, show, start or check plugins.",
     "reproduce": "Recompute a paper's published tables from its own rows.",
     "report": "Rebuild the tables and the page of a run.",
