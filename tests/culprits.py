@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from rlpa_bench_plugins.baselines.common import Control
+
 from rlpa_bench import hookimpl
 from rlpa_bench.interfaces import Baseline
 from rlpa_bench.types import Item, Output, View
-from rlpa_bench_plugins.baselines.common import Control
 
 PERSONAL = re.compile(r"\b(?:for me|suit me|should I wish)\b")
 SUMMARY = re.compile(r"\bsum up\b")

@@ -24,6 +24,7 @@ COMMANDS = {
     "data": "List or fetch the data sets that are not shipped.",
     "plugins": "List, show, start or check plugins.",
     "reproduce": "Recompute a paper's published tables from its own rows.",
+    "replay": "Ask the candidates of a run again, with one answer of the user changed.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",

@@ -39,16 +39,16 @@ class ChangesMetric(Metric):
 
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
         text = "changes after which the profile states the new value and not the old one, in percent"
+        stale = "turns since a change in which the profile states the old value, in percent; its curve starts there"
+        false = "turns of a twin in which the profile has changed though nothing did, in percent"
+        turns = "turns from the news to that; all that are left, plus 1, if never"
         return [
             Column("updated", text, 0, 100, headline=True, binary=True),
             *(Column(f"updated[{split}]", f"the same, changes that are {split}", 0, 100) for split in _SPLITS),
-            Column("turns to update", "turns from the news to that; all that are left, plus 1, if never",
-                   low=0, better="lower", headline=True),
-            Column("stale rate", "turns since a change in which the profile states the old value, in percent; its curve "
-                   "counts turns from the change", 0, 100, better="lower", by_turn=True, headline=True, binary=True),
-            Column("false updates", "turns of a twin in which the profile has changed though nothing did, in percent",
-                   0, 100, better="lower", headline=True, binary=True),
-        ]  # fmt: skip
+            Column("turns to update", turns, low=0, better="lower", headline=True),
+            Column("stale rate", stale, 0, 100, better="lower", by_turn=True, headline=True, binary=True),
+            Column("false updates", false, 0, 100, better="lower", headline=True, binary=True),
+        ]
 
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         kind = record.case.factors.get("change")
@@ -84,9 +84,7 @@ def _news(turns: Sequence[Turn], planned: int, new: Item | None) -> int:
     return next(told, 0)
 
 
-def _followed(
-    turns: Sequence[Turn], reading: Stating, told: _Told, splits: Sequence[str]
-) -> Iterator[Value]:
+def _followed(turns: Sequence[Turn], reading: Stating, told: _Told, splits: Sequence[str]) -> Iterator[Value]:
     after = turns[told.start - 1 : told.end]
     stale = [reading.states(turn, told.old) for turn in after]
     for since, old in enumerate(stale, 1):

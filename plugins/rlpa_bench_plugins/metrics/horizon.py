@@ -10,7 +10,7 @@ from rlpa_bench.interfaces import Column, JudgeInfo, Metric, Record, Value
 from rlpa_bench.matching import match_items
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.options import Options
-from rlpa_bench.types import Exchange, Item, Turn
+from rlpa_bench.types import Exchange, Item
 from rlpa_bench_plugins.metrics.profile import JUDGE
 from rlpa_bench_plugins.metrics.stating import Stating
 from rlpa_bench_plugins.suites.stress.long import SUMMARY, LongContract
@@ -30,17 +30,17 @@ class HorizonMetric(Metric):
     Options = Options
 
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
+        recent = f"facts last told at most {RECENT} turns ago that the profile states, in percent"
+        old = f"facts last told more than {OLD} turns ago that the profile states, in percent"
+        summary = "F1 over the facts of the summary at the end (RLPA, long-term test; its formula is not published)"
+        cut = "turns in which the oldest turns were not shown, in percent"
         columns = [
-            Column("recall of recent", f"facts last told at most {RECENT} turns ago that the profile states", 0, 100,
-                   by_turn=True, headline=True),
-            Column("recall of old", f"facts last told more than {OLD} turns ago that the profile states", 0, 100,
-                   by_turn=True, headline=True),
+            Column("recall of recent", recent, 0, 100, by_turn=True, headline=True),
+            Column("recall of old", old, 0, 100, by_turn=True, headline=True),
             Column(f"stability({OLD})", f"share of right inferences that are there {OLD} turns later", 0, 100),
-            Column("profile summary", "F1 over the facts of the summary that the user asks for at the end (RLPA, "
-                   "long-term test; its formula is not published)", 0, 100, headline=True),
-            Column("history cut", "turns in which the oldest turns were not shown, in percent", 0, 100, better="",
-                   binary=True),
-        ]  # fmt: skip
+            Column("profile summary", summary, 0, 100, headline=True),
+            Column("history cut", cut, 0, 100, better="", binary=True),
+        ]
         if JUDGE in judges:
             texts = {part: judges[JUDGE].parts[part].help for part in _CURVES if part in judges[JUDGE].parts}
             columns += [
@@ -113,8 +113,4 @@ def _cut(record: Record) -> Iterator[Value]:
     history: list[Exchange] = []
     for turn in record.dialogue.turns:
         yield Value("history cut", turn.index, 100.0 * (len(contract.shown(history)) < len(history)))
-        history.append(_exchange(turn))
-
-
-def _exchange(turn: Turn) -> Exchange:
-    return Exchange(turn.user.text, turn.response)
+        history.append(Exchange(turn.user.text, turn.response))

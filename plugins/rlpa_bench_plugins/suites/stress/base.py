@@ -41,9 +41,7 @@ class StressSuite(PersonaSuite):
         return [case for i, (profile, style) in pairs for case in self.plan(i, profile, style, profiles, values)]
 
     @abstractmethod
-    def plan(
-        self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values
-    ) -> Iterable[Case]:
+    def plan(self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values) -> Iterable[Case]:
         """The cases of one profile, ``group`` of them or a multiple."""
 
     def sample(self, limit: int) -> Sequence[Case]:

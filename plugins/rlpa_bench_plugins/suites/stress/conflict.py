@@ -42,9 +42,7 @@ class ConflictSuite(StressSuite):
     Options: ClassVar[type[Any]] = ConflictOptions
     group = 2
 
-    def plan(
-        self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values
-    ) -> Iterable[Case]:
+    def plan(self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values) -> Iterable[Case]:
         kind, distance = list(product(KINDS, DISTANCES))[number % (len(KINDS) * len(DISTANCES))]
         old = self._target(number, kind, profile, values)
         draws = self.draws(profile.id)

@@ -74,9 +74,7 @@ class LongSuite(StressSuite):
     def contract(self) -> Contract:
         return LongContract(history=self.options.history)
 
-    def plan(
-        self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values
-    ) -> Iterable[Case]:
+    def plan(self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values) -> Iterable[Case]:
         draws = self.draws(profile.id)
         extra = _more(profile, pool, draws)
         facts = (*profile.items, *extra)
@@ -84,9 +82,7 @@ class LongSuite(StressSuite):
         planned = list(self._remarks(facts, changes, values, draws))
         session = Session(self.options.turns, self.options.opening)
         factors = {"history": str(self.options.history)}
-        yield self.case(
-            profile, style, "", (session,), extra=extra, changes=changes, remarks=planned, factors=factors
-        )
+        yield self.case(profile, style, "", (session,), extra=extra, changes=changes, remarks=planned, factors=factors)
 
     def _remarks(
         self, facts: Sequence[Item], changes: Sequence[Change], values: Values, draws: Draws

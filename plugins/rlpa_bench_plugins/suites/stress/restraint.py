@@ -35,9 +35,7 @@ class RestraintSuite(StressSuite):
     protocol = "aloe-restraint/1"
     Options: ClassVar[type[Any]] = RestraintOptions
 
-    def plan(
-        self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values
-    ) -> Iterable[Case]:
+    def plan(self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values) -> Iterable[Case]:
         draws = self.draws(profile.id)
         likings = [item for item in profile.items if item.slot == "Interests" and item.polarity > 0]
         work = [item for item in profile.items if item.slot in ("Occupation", "Location")]
@@ -50,6 +48,4 @@ class RestraintSuite(StressSuite):
         for turn, kind in zip(sorted(turns[: len(kinds)]), kinds, strict=True):
             text = wishes.pop() if kind == PERSONAL else draws.choice(variants(kind))
             remarks.append(remark(turn, kind, text))
-        yield self.case(
-            profile, style, "", (Session(self.options.turns, self.options.opening),), remarks=remarks
-        )
+        yield self.case(profile, style, "", (Session(self.options.turns, self.options.opening),), remarks=remarks)

@@ -36,9 +36,7 @@ class SessionsSuite(StressSuite):
     protocol = "aloe-sessions/1"
     Options: ClassVar[type[Any]] = SessionsOptions
 
-    def plan(
-        self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values
-    ) -> Iterable[Case]:
+    def plan(self, number: int, profile: Entry, style: Entry, pool: Sequence[Entry], values: Values) -> Iterable[Case]:
         draws = self.draws(profile.id)
         other = self._other(profile, pool)
         first, later = self.options.turns, self.options.later
