@@ -46,6 +46,12 @@ class RestraintSuite(StressSuite):
         kinds = (plain[0], PERSONAL, plain[1], PERSONAL, plain[2])
         wishes = draws.shuffled(variants(PERSONAL))
         for turn, kind in zip(sorted(turns[: len(kinds)]), kinds, strict=True):
-            text = wishes.pop() if kind == PERSONAL else draws.choice(variants(kind))
+            text = wishes.pop() if kind == PERSONAL else draws.choice(self._foreign(variants(kind), profile))
             remarks.append(remark(turn, kind, text))
         yield self.case(profile, style, "", (Session(self.options.turns, self.options.opening),), remarks=remarks)
+
+    def _foreign(self, texts: Sequence[str], profile: Entry) -> list[str]:
+        """The texts that name nothing of this user's."""
+        mine = {item.id for item in profile.items}
+        mentions = self.context.ontology.mentions
+        return [text for text in texts if not mine & {mention.value.id for mention in mentions(text)}]

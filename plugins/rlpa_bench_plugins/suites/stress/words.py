@@ -44,6 +44,7 @@ class Values:
     def __init__(self, ontology: Ontology, pool: Sequence[Entry]) -> None:
         self._ontology = ontology
         ids = dict.fromkeys(item.id for entry in pool for item in entry.items if item.id)
+        self._found: dict[str, list[str]] = {}
         self._ids = {slot: [key for key in ids if self._fits(key, slot)] for slot in SWAPPED}
 
     def _fits(self, key: str, slot: str) -> bool:
@@ -55,7 +56,9 @@ class Values:
         return item.id in self._ids.get(item.slot, ()) and bool(self._rivals(item))
 
     def _rivals(self, old: Item) -> list[str]:
-        return [key for key in self._ids[old.slot] if self._ontology.conflict(key, old.id)]
+        if old.id not in self._found:
+            self._found[old.id] = [key for key in self._ids[old.slot] if self._ontology.conflict(key, old.id)]
+        return self._found[old.id]
 
     def rival(self, old: Item, draws: Draws) -> Item:
         """Another value that cannot hold beside the old, swappable one; a dislike in place of a liking."""
