@@ -38,7 +38,8 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     failed: dict[str, str] = {}
     summary = summarise(run.records(), metrics, run.judges, failed)
     live = [metric for metric in metrics if metric.name not in failed]
-    columns = [asdict(column) for column, _ in columns_of(live, run.judges).values()]
+    filled = {name for row in summary.values() for name in row}
+    columns = [asdict(column) for name, (column, _) in columns_of(live, run.judges).items() if name in filled]
     if failed:
         run = _left_out(run, failed, plugins)
     for column in columns:

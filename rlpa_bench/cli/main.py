@@ -25,6 +25,7 @@ COMMANDS = {
     "matrix": "Candidates x simulators x judges on the same cases.",
     "plugins": "List, show, start or check plugins.",
     "reproduce": "Recompute a paper's published tables from its own rows.",
+    "replay": "Ask the candidates of a run again, with one answer of the user changed.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",
