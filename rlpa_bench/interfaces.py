@@ -254,6 +254,16 @@ class Baseline(Component):
         super().__init__(options, context, argument)
         self._model = model
 
+    @classmethod
+    def resolve(cls, options: Any, model: str) -> tuple[Any, str]:
+        """Options and model specification to build it with; a baseline that answers with another model says so here."""
+        return options, model
+
+    @property
+    def trained_on(self) -> Mapping[str, JSON] | None:
+        """What its weights were trained on, where it knows (see :mod:`rlpa_bench.checkpoints`)."""
+        return None
+
     @property
     def model(self) -> BoundModel:
         """The candidate's model."""
