@@ -1,8 +1,8 @@
 """Trained checkpoints: where they lie, and on what they were trained.
 
-A recipe writes ``trained_on.json`` beside the weights: an object that names the ``recipe`` (or the ``method``: sft, dpo
-or rlpa), the ``base_model`` it started from, and whatever it saw: ``suite``, ``profiles``, ``templates``, ``simulator``,
-``judges``, ``rewards``. A run carries all of it into run.json, so that tables and boards can say that a candidate was
+A recipe writes ``trained_on.json`` beside the weights: an object that names the ``recipe`` (or the ``method``: sft,
+dpo or rlpa), the ``base_model`` it started from, and whatever it saw: ``suite``, ``profiles``, ``templates``,
+``simulator``, ``judges``, ``rewards``. A run carries all of it into run.json, so that tables and boards can say that a candidate was
 trained on the very user or judge that measures it.
 """
 
@@ -71,9 +71,8 @@ def find_checkpoint(method: str, base: str, folder: Path | None = None) -> Path:
     if found:
         names = ", ".join(str(path) for path in found)
         raise UsageError(f"{len(found)} {method} checkpoints were trained from {base!r} ({names}); {how}")
-    raise UsageError(
-        f"there is no {method} checkpoint of {base!r} in {folder}; train it with `{train_command(method, base)}`, or {how}"
-    )
+    train = f"train it with `{train_command(method, base)}`"
+    raise UsageError(f"there is no {method} checkpoint of {base!r} in {folder}; {train}, or {how}")
 
 
 def train_command(method: str, base: str) -> str:

@@ -2,8 +2,8 @@
 
 A row's terms are what has to be the same before two rows may be compared: the contract (its text with the worked
 examples), whether its format was enforced, every sampling field, the context limit, the stop rules, the retries, the
-simulator and the judges. What makes the candidate itself is no term: its model, its baseline and their prompts. The chat
-template belongs to the model; it is a difference only between rows of one model.
+simulator and the judges. What makes the candidate itself is no term: its model, its baseline and their prompts. The
+chat template belongs to the model; it is a difference only between rows of one model.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def shared_terms(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def model_terms(info: Mapping[str, Any], candidate: str) -> dict[str, Any]:
-    """How the model of a candidate was asked; empty for a control. ``None`` in it is not known, or left to the model."""
+    """How the model of a candidate was asked; empty for a control. ``None`` is not known, or left to the model."""
     spec = info["candidates"][candidate]["model"]
     if not spec:
         return {}
@@ -90,11 +90,8 @@ def unlike_models(info: Mapping[str, Any], one: str, other: Mapping[str, Any], t
 def unequal_rows(info: Mapping[str, Any]) -> list[str]:
     """Rows of one run that were asked on other terms than its first model, each with the differences, in words."""
     rows = [name for name in info["plan"]["candidates"] if info["candidates"][name]["model"]]
-    found = []
-    for name in rows[1:]:
-        if differences := list(unlike(info, rows[0], info, name)):
-            found.append(f"{name} ({'; '.join(differences)})")
-    return found
+    differences = {name: list(unlike(info, rows[0], info, name)) for name in rows[1:]}
+    return [f"{name} ({'; '.join(found)})" for name, found in differences.items() if found]
 
 
 def _model(identity: Mapping[str, Any], spec: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -52,7 +52,10 @@ def write_markdown(run: Run, path: Path) -> None:
     """The short table with its notes."""
     columns = headline(run.summary)
     lines = [f"# {run.info['suite']} with simulator `{run.info['simulator']}`", ""]
-    lines += ["| candidate | profiles | " + " | ".join([*columns, LATENCY, TERMS]) + " |", "|" + "---|" * (len(columns) + 4)]
+    lines += [
+        "| candidate | profiles | " + " | ".join([*columns, LATENCY, TERMS]) + " |",
+        "|" + "---|" * (len(columns) + 4),
+    ]
     for row in cells_as_text(run, columns):
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     lines += ["", *(f"- {note}" for note in notes(run)), ""]
@@ -89,7 +92,13 @@ def cells_as_text(
         info = run.info["candidates"][candidate]
         mark = "*" if info["grants"] else ""
         clusters = max((cell["clusters"] for cell in cells.values()), default=0)
-        yield [candidate + mark, str(clusters), *(text(cells.get(name)) for name in columns), latency(run, candidate), row_terms(run, candidate)]
+        yield [
+            candidate + mark,
+            str(clusters),
+            *(text(cells.get(name)) for name in columns),
+            latency(run, candidate),
+            row_terms(run, candidate),
+        ]
 
 
 def row_terms(run: Run, candidate: str) -> str:

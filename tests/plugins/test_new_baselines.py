@@ -133,7 +133,9 @@ def test_nearest_gives_so_many_places_in_order(query: str, texts: list[str], mos
 
 
 def test_two_step_writes_the_profile_first_and_gives_it_to_the_reply() -> None:
-    model = Model("Sure!\n- Occupation: nurse\n* Age: 30\nMood: dull\n- Location: unknown", " Nice <response>to meet you. ")
+    model = Model(
+        "Sure!\n- Occupation: nurse\n* Age: 30\nMood: dull\n- Location: unknown", " Nice <response>to meet you. "
+    )
     history = (Exchange("Hello", "Hi!"),)
     output = respond(make("two-step", model), view("I am a nurse.", 2, history))
     profile, reply = model.asked
@@ -284,7 +286,7 @@ def test_a_candidate_carries_what_it_was_trained_on(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_does_not_say_what_it_was_trained_on_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="trained_on.json"):
+    with pytest.raises(DataError, match=r"trained_on\.json"):
         make("sft", Model(""), checkpoint=tmp_path)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rlpa_bench.contract import Contract
-from rlpa_bench.types import SLOTS, JSON, Call, Message, Output, View
+from rlpa_bench.types import JSON, SLOTS, Call, Message, Output, View
 from rlpa_bench_plugins.baselines.common import Prompted, said, text
 
 LINES = 30
@@ -46,7 +46,7 @@ class _ProfileFirst(Prompted):
 
     calls_per_turn = 2
     profile_text: ClassVar[str]
-    texts = ("profile_first_reply",)
+    texts: ClassVar[tuple[str, ...]] = ("profile_first_reply",)
 
     async def _reply(self, view: View, profile: str, before: Call) -> Output:
         """The reply given a profile, and both in the contract's form."""
