@@ -2,8 +2,8 @@
 
 A recipe writes ``trained_on.json`` beside the weights: an object that names the ``recipe`` (or the ``method``: sft,
 dpo or rlpa), the ``base_model`` it started from, and whatever it saw: ``suite``, ``profiles``, ``templates``,
-``simulator``, ``judges``, ``rewards``. A run carries all of it into run.json, so that tables and boards can say that a candidate was
-trained on the very user or judge that measures it.
+``simulator``, ``judges``, ``rewards``. A run carries all of it into run.json, so that tables and boards can say that a
+candidate was trained on the very user or judge that measures it.
 """
 
 from __future__ import annotations

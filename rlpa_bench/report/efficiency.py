@@ -24,6 +24,9 @@ WIDTH, HEIGHT = 680, 340
 LEFT, RIGHT, TOP, BOTTOM = 52, 500, 16, 292
 """Pixels; names stand to the right of the plot too, so that the last ones are not cut off."""
 
+FLAT = 1e-6
+"""Spans below which an axis is drawn to 1."""
+
 STYLE = """
 svg { --back: #fdfdfc; --ink: #1c1e21; --soft: #565c63; --rule: #d5d8d6; --line: #0068b0 }
 @media (prefers-color-scheme: dark) {
@@ -103,12 +106,13 @@ def draw(table: Sequence[Row]) -> str:
     if not points:
         return ""
     reach = max(row.before or 0.0 for row in points)
-    step = round_step(reach)
-    last = ceil(reach / step) * step or 1.0
-    ends = [
+    step: float = round_step(reach) if reach > FLAT else 1.0
+    last: float = ceil(reach / step) * step if reach > FLAT else 1.0
+    ends: list[float] = [
         row.alignment[name] for row in points for name in ("mean", "low", "high") if row.alignment[name] is not None
     ]
-    low, high = min(0.0, *ends), max(ends) if max(ends) > min(0.0, *ends) else 1.0
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    high = high if high - low > FLAT else low + 1.0
 
     def x(tokens: float) -> float:
         return LEFT + (RIGHT - LEFT) * tokens / last
