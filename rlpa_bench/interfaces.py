@@ -158,6 +158,8 @@ class Suite(Component):
 
     protocol: ClassVar[str]
     """``name/version``; rises only when scores can move; seeds the randomness and keys the boards."""
+    unpublishable: ClassVar[str] = ""
+    """Why its cases must not be published, such as texts without a licence; empty if they may."""
 
     @abstractmethod
     def cases(self) -> Sequence[Case]:

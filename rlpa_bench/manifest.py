@@ -64,6 +64,7 @@ def manifest(
             for name, candidate in candidates.items()
         },
         "judges": [plain(asdict(JudgeInfo.of(judge))) for judge in env.judges],
+        "unpublishable": harness.suite.unpublishable,
         "retries": harness.context.max_retries,
         "problems": [str(problem) for problem in harness.plugins.problems],
         "python": sys.version.split()[0],
