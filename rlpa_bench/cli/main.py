@@ -21,7 +21,7 @@ from rlpa_bench.redaction import Redacting, learn
 COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
     "compare": "Paired differences between candidates of runs.",
-    "data": "List or fetch the data sets that are not shipped.",
+    "data": "List or fetch data sets; build SFT and DPO data.",
     "matrix": "Candidates x simulators x judges on the same cases.",
     "plugins": "List, show, start or check plugins.",
     "reproduce": "Recompute a paper's published tables from its own rows.",

@@ -18,6 +18,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
     from rlpa_bench_plugins.metrics.panel import PanelMetric
     from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
     from rlpa_bench_plugins.metrics.restraint import RestraintMetric
+    from rlpa_bench_plugins.metrics.signs import SignsMetric
     from rlpa_bench_plugins.metrics.transfer import TransferMetric
     from rlpa_bench_plugins.metrics.verdicts import VerdictsMetric
 
@@ -33,6 +34,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
         PersonalisationMetric,
         ProfileMetric,
         RestraintMetric,
+        SignsMetric,
         StabilityMetric,
         TransferMetric,
         UsageMetric,
