@@ -37,6 +37,8 @@ class Provider:
     picky: str = "(?!)"
     """Names of models that take no sampling at all, or only its defaults."""
     picky_omits: tuple[SamplingField, ...] = ("temperature", "top_p")
+    max_tokens: str = "max_tokens"
+    """What the API calls the limit of tokens."""
     elsewhere: bool = True
     """Whether another address is taken for a proxy of this API, not for some other endpoint."""
 
@@ -50,6 +52,7 @@ OPENAI = Provider(
     "OPENAI_BASE_URL",
     ("top_k", "min_p", "repetition_penalty"),
     picky=r"o\d|gpt-[5-9](?!.*chat)",
+    max_tokens="max_completion_tokens",
     elsewhere=False,
 )
 
@@ -98,17 +101,22 @@ class OpenAI(Model):
         return urlsplit(self._url).hostname == urlsplit(self.provider.url).hostname
 
     @property
+    def _theirs(self) -> bool:
+        """Whether the address is taken to speak as the provider does."""
+        return self._official or self.provider.elsewhere
+
+    @property
     def _omit(self) -> tuple[SamplingField, ...]:
         if self.options.omit is not None:
             return self.options.omit
-        return self.provider.omitted(self.argument) if self._official or self.provider.elsewhere else ()
+        return self.provider.omitted(self.argument) if self._theirs else ()
 
     def describe(self) -> Mapping[str, JSON]:
         return {"base_url": without_credentials(self._url), "omit": sorted(self._omit)}
 
     def _wire(self) -> Wire:
-        name = "max_completion_tokens" if self._official and self.provider is OPENAI else "max_tokens"
-        return Dialect(self.argument, self.options.guided_style, frozenset(self._omit), name, self.options.extra)
+        limit = self.provider.max_tokens if self._theirs else "max_tokens"
+        return Dialect(self.argument, self.options.guided_style, frozenset(self._omit), limit, self.options.extra)
 
     @cached_property
     def _client(self) -> ChatClient:
