@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "Paired differences between candidates of runs.",
     "data": "List or fetch the data sets that are not shipped.",
     "plugins": "List, show, start or check plugins.",
+    "probe": "General capability of a run's models, by lm-eval.",
     "reproduce": "Recompute a paper's published tables from its own rows.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",

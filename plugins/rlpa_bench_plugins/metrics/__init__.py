@@ -15,6 +15,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
     from rlpa_bench_plugins.metrics.outputs import FormatMetric, UsageMetric
     from rlpa_bench_plugins.metrics.panel import PanelMetric
     from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
+    from rlpa_bench_plugins.metrics.retention import RetentionMetric
     from rlpa_bench_plugins.metrics.verdicts import VerdictsMetric
 
     return [
@@ -26,6 +27,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
         PanelMetric,
         PersonalisationMetric,
         ProfileMetric,
+        RetentionMetric,
         StabilityMetric,
         UsageMetric,
         VerdictsMetric,
