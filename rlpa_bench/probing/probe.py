@@ -129,21 +129,27 @@ def _evaluate(terms: Terms, model: Any, ends: Mapping[str, Mapping[str, int]]) -
         from lm_eval import simple_evaluate
         from lm_eval.tasks import TaskManager
 
-        only_ours = set(terms.tasks) <= {OURS}
         include = [TASKS, *([terms.include] if terms.include else [])]
-        manager = TaskManager(include_path=include, include_defaults=not only_ours)
+        manager = TaskManager(include_path=include, include_defaults=False)
+        if not set(terms.tasks) <= set(manager.all_tasks):  # its own are thousands of files
+            manager = TaskManager(include_path=include)
         _check(manager, terms)
-        found = simple_evaluate(
-            model,
-            terms.engine_args or None,
-            tasks=list(terms.tasks),
-            num_fewshot=terms.shots,
-            limit=terms.limit,
-            apply_chat_template=not terms.engine or "chat" in terms.engine,
-            task_manager=manager,
-            log_samples=False,
-            bootstrap_iters=1000,
-        )
+        try:
+            found = simple_evaluate(
+                model,
+                terms.engine_args or None,
+                tasks=list(terms.tasks),
+                num_fewshot=terms.shots,
+                limit=terms.limit,
+                apply_chat_template=not terms.engine or "chat" in terms.engine,
+                task_manager=manager,
+                log_samples=False,
+                bootstrap_iters=1000,
+            )
+        except RlpaBenchError:
+            raise
+        except Exception as error:  # an engine of lm-eval's, a task's own code
+            raise PluginError(f"lm-eval failed ({_said(error)}); nothing was recorded of these tasks") from error
     shared = {"limit": terms.limit, "engine": terms.engine or "rlpa-bench", "lm_eval": version("lm-eval")}
     return {name: _result(name, found, ends) | shared for name in _named(terms, found)}
 
@@ -159,6 +165,10 @@ def _figures(found: Mapping[str, Any], name: str) -> dict[str, float]:
     return {key: float(value) for key, value in entry.items() if "," in key and isinstance(value, int | float)}
 
 
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
 def _check(manager: Any, terms: Terms) -> None:
     """Raises UsageError for tasks that are not there or that the engine cannot do."""
     try:
@@ -166,10 +176,9 @@ def _check(manager: Any, terms: Terms) -> None:
     except RlpaBenchError:
         raise
     except Exception as error:  # whatever a task file or its data set raises
-        said = " ".join(str(error).split())[:300]
         raise UsageError(
-            f"lm-eval cannot load {', '.join(terms.tasks)} ({type(error).__name__}: {said}); `lm-eval ls tasks` lists "
-            f"its tasks, most need the network, {OURS} does not"
+            f"lm-eval cannot load {', '.join(terms.tasks)} ({_said(error)}); `lm-eval ls tasks` lists its tasks, most "
+            f"need the network, {OURS} does not"
         ) from None
     other = [name for name, task in tasks.items() if task.get_config("output_type") != "generate_until"]
     if other and not terms.engine:

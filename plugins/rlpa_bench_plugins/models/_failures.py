@@ -27,7 +27,10 @@ _REFUSALS = {"content_filter", "content_policy_violation", "ResponsibleAIPolicyV
 """Codes of OpenAI and Azure for a prompt that is not answered because of what it says."""
 _REFUSED = ("content exists risk", "contentpolicyviolation")
 """DeepSeek's and LiteLLM's words for it."""
-_TOO_LONG = ("context length", "context_length", "context size", "prompt is too long", "input token count")
+_TOO_LONG = (
+    "context length", "context_length", "context size", "contextwindowexceeded", "prompt is too long",
+    "input token count",
+)  # fmt: skip
 _NO_CREDIT = ("insufficient_quota", "credit balance is too low", "PerDay")
 _PART = re.compile(r"([\d.]+)(ms|h|m|s)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
