@@ -374,6 +374,10 @@ def _reason(score: Score) -> str:
 class Metric(Component):
     """Gives one value per unit and says how to reduce; intervals are the core's business."""
 
+    def read_run(self, path: Path) -> None:
+        """Looks into the folder of a run that is about to be summarised, before ``columns`` is asked."""
+        return
+
     @abstractmethod
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:
         """The columns this metric fills in a run with these judges; none if it lacks what it needs."""

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
 
 from rlpa_bench.aio import blocking
 from rlpa_bench.build import Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
-from rlpa_bench.errors import RunDirectoryError
-from rlpa_bench.interfaces import Judge, JudgeInfo
+from rlpa_bench.errors import DataError, PluginError, RunDirectoryError
+from rlpa_bench.guard import guarding
+from rlpa_bench.interfaces import Judge, JudgeInfo, Metric
 from rlpa_bench.manifest import described_as
 from rlpa_bench.plan import Plan
 from rlpa_bench.plugins import Plugins
@@ -30,12 +30,13 @@ AT_ONCE = 16
 """Dialogues that are judged again at the same time."""
 
 
-def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
+def complete(path: Path, metrics: Sequence[Metric], plugins: Plugins) -> Run:
     """Writes what is derived from transcripts and scores: summary, table and report."""
     from rlpa_bench.report import write_report
 
     run = Run(path)
-    failed: dict[str, str] = {}
+    failed = _unread(path, metrics)
+    metrics = [metric for metric in metrics if metric.name not in failed]
     summary = summarise(run.records(), metrics, run.judges, failed)
     live = [metric for metric in metrics if metric.name not in failed]
     filled = {name for row in summary.values() for name in row}
@@ -57,6 +58,18 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     write_report(run)
     plugins.notify("run_end", summary=run.summary)
     return _noted(run, plugins)
+
+
+def _unread(path: Path, metrics: Sequence[Metric]) -> dict[str, str]:
+    """Lets the metrics look into the run's folder; those that fail at it, and why."""
+    failed = {}
+    for metric in metrics:
+        try:
+            with guarding(f"metric {metric.name!r}"):
+                metric.read_run(path)
+        except (PluginError, DataError) as error:
+            failed[metric.name] = str(error)
+    return failed
 
 
 def _left_out(run: Run, failed: Mapping[str, str], plugins: Plugins) -> Run:

@@ -24,6 +24,7 @@ COMMANDS = {
     "data": "List or fetch data sets; build SFT and DPO data.",
     "matrix": "Candidates x simulators x judges on the same cases.",
     "plugins": "List, show, start or check plugins.",
+    "probe": "General capability of a run's models, by lm-eval.",
     "reproduce": "Recompute a paper's published tables from its own rows.",
     "replay": "Ask the candidates of a run again, with one answer of the user changed.",
     "report": "Rebuild the tables and the page of a run.",

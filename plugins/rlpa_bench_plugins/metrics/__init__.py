@@ -18,6 +18,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
     from rlpa_bench_plugins.metrics.panel import PanelMetric
     from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
     from rlpa_bench_plugins.metrics.restraint import RestraintMetric
+    from rlpa_bench_plugins.metrics.retention import RetentionMetric
     from rlpa_bench_plugins.metrics.signs import SignsMetric
     from rlpa_bench_plugins.metrics.transfer import TransferMetric
     from rlpa_bench_plugins.metrics.verdicts import VerdictsMetric
@@ -35,6 +36,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
         ProfileMetric,
         RestraintMetric,
         SignsMetric,
+        RetentionMetric,
         StabilityMetric,
         TransferMetric,
         UsageMetric,
