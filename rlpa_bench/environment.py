@@ -14,6 +14,7 @@ from rlpa_bench.contract import Contract
 from rlpa_bench.errors import UsageError
 from rlpa_bench.guard import guarded
 from rlpa_bench.interfaces import Judge, Simulator
+from rlpa_bench.redaction import redacted
 from rlpa_bench.scoring import judge_subject, turn_subject
 from rlpa_bench.transcripts import plain
 from rlpa_bench.types import (
@@ -159,12 +160,13 @@ class DialogueEnv:
         words = await guarded(who, speak, state, unhurried=self.simulator.unhurried)
         if not isinstance(words, Utterance) or not isinstance(words.text, str):
             raise TypeError(f"{who} returned {type(words).__name__}, not an Utterance with a text")
-        return words
+        text = redacted(words.text)
+        return words if text == words.text else replace(words, text=text)
 
 
 def _storable(output: Output) -> Output:
-    """The output as JSON can hold it: lone surrogates replaced, endless text cut off."""
-    raw = output.raw if output.raw.isascii() else output.raw.encode("utf-8", "replace").decode()
+    """The output as JSON can hold it and others may see it: lone surrogates replaced, endless text cut off, no keys."""
+    raw = redacted(output.raw if output.raw.isascii() else output.raw.encode("utf-8", "replace").decode())
     if len(raw) > MAX_OUTPUT:
         return replace(output, raw=raw[:MAX_OUTPUT], finish="length")
     return output if raw == output.raw else replace(output, raw=raw)
