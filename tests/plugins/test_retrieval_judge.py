@@ -103,7 +103,7 @@ def test_a_value_that_no_longer_holds_counts_against_it() -> None:
 
 
 def test_a_story_of_its_own_may_name_two_things_and_a_list_of_cues_may_not() -> None:
-    story = "Pottery, lovely! My brother plays chess until dawn. Which glaze went wrong last?"
+    story = "Pottery, lovely! My brother plays chess badly. Which glaze went wrong last?"
     stuffed = "Pottery and chess and jazz and sailing and yoga and tennis and karaoke and baking and golf. Which glaze?"
     assert value(subject(story), "grounding") == 1
     assert value(subject(stuffed), "grounding") < 0.3
