@@ -23,17 +23,17 @@ PAGE = HERE / "explanation" / "stress.md"
 SUITES: dict[str, dict[str, Any]] = {
     "aloe-long": {
         "columns": ["recall of recent", "recall of old", "stability(20)", "profile summary", "stale value"],
-        "limit": 8, "few": 2, "options": ["suite.turns=70", "suite.history=8000"],
+        "limit": 6, "few": 1, "options": ["suite.turns=50", "suite.history=6000"],
     },
     "aloe-conflict": {
         "columns": ["updated", "turns to update", "stale rate", "false updates"],
-        "limit": 48, "few": 8, "options": [],
+        "limit": 48, "few": 2, "options": [],
     },
     "aloe-sessions": {
         "columns": ["carried over", "wrong transfer", "told on", "leaked names"],
-        "limit": 24, "few": 4, "options": [],
+        "limit": 24, "few": 2, "options": [],
     },
-    "aloe-restraint": {"columns": ["intrusive", "apt use"], "limit": 32, "few": 8, "options": []},
+    "aloe-restraint": {"columns": ["intrusive", "apt use"], "limit": 32, "few": 2, "options": []},
 }  # fmt: skip
 """What is shown; cases for the model-free candidates, and for the model; options of both."""
 
