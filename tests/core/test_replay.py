@@ -50,7 +50,8 @@ class Kit:
 def run(tmp_path_factory: pytest.TempPathFactory) -> rlpa_bench.Run:
     return rlpa_bench.run(
         suite="training", baseline="attentive,intrusive,sayer,null,prior,moody", controls=False, judge="profile",
-        limit=6, cache=False, preflight=False, plugins=[Plugin(*Kit.baselines)], out=tmp_path_factory.mktemp("replay") / "run",
+        limit=6, cache=False, preflight=False, plugins=[Plugin(*Kit.baselines)],
+        out=tmp_path_factory.mktemp("replay") / "run",
     )  # fmt: skip
 
 
