@@ -32,7 +32,7 @@ SUITES: dict[str, dict[str, Any]] = {
     },
     "aloe-sessions": {
         "columns": ["carried over", "wrong transfer", "told on", "leaked names"],
-        "limit": 24, "few": 2, "options": [],
+        "limit": 24, "few": 1, "options": [],
     },
     "aloe-restraint": {"columns": ["intrusive", "apt use"], "limit": 32, "few": 2, "options": []},
 }  # fmt: skip
