@@ -108,7 +108,8 @@ def columns() -> str:
     parts = [
         "# Columns",
         "",
-        "Of a run with the judges `rules` and `profile`. Those in bold are in the short table.",
+        "Of a run with the judges `rules` and `profile`. Those in bold are in the short table. Some belong to the",
+        "[stress suites](../explanation/stress.md); a run shows what it fills.",
         "",
     ]
     parts += ["| column | meaning | scale | better |", "|---|---|---|---|"]

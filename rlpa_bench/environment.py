@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from rlpa_bench.contract import Contract
+from rlpa_bench.contract import Contract, exchange
 from rlpa_bench.errors import UsageError
 from rlpa_bench.guard import guarded
 from rlpa_bench.interfaces import Judge, Simulator
@@ -19,7 +19,6 @@ from rlpa_bench.scoring import judge_subject, turn_subject
 from rlpa_bench.transcripts import plain
 from rlpa_bench.types import (
     Case,
-    Exchange,
     Output,
     PairSubject,
     Reward,
@@ -70,7 +69,7 @@ class DialogueEnv:
 
     def view(self, state: State, grants: frozenset[str] = frozenset()) -> View:
         """What a candidate may see of a state; gold and ledger only by grant."""
-        history = tuple(Exchange(t.user.text, t.response, self._profile(t)) for t in state.visible)
+        history = tuple([exchange(t.user.text, t.response, self._profile(t)) for t in state.visible])
         profile = state.case.gold.at(state.session, state.turn) if state.case.gold and grants else None
         disclosed = state.disclosed if "disclosed" in grants else None
         return View(
