@@ -228,7 +228,7 @@ def _renderer(run: Run, env: Environment) -> Render:
     from markupsafe import Markup
 
     template, judges = env.get_template("dialogue.html"), run.judges
-    withheld = run.info.get("unpublishable", "this run does not say whether it may be published")
+    withheld = run.unpublishable
     candidates, cases = overview.anchors(run.info["plan"]["candidates"]), overview.anchors(list(run.cases))
 
     def render(record: Record, faults: list[str]) -> Shown:

@@ -9,6 +9,8 @@ from rlpa_bench_plugins.suites.aloe_original import AloeOriginalSuite
 from toyruns import play
 from toys import ToySuite
 
+from rlpa_bench.recompute import rebuild
+from rlpa_bench.runs import load_run, write_json
 from rlpa_bench.types import Case
 
 TEXT = "He is a forty-year-old lighthouse keeper who collects bells."
@@ -52,3 +54,10 @@ def test_texts_of_ones_own_are_shown(out: Path) -> None:
 
     play(out, Own)
     assert TEXT in (out / "report.html").read_text()
+
+
+def test_a_run_that_does_not_say_is_not_for_publishing_if_it_holds_texts(out: Path) -> None:
+    run = play(out, Texts)
+    write_json(out / "run.json", {name: value for name, value in run.info.items() if name != "unpublishable"})
+    assert "does not say" in load_run(out).unpublishable
+    assert TEXT not in (rebuild(out).path / "report.html").read_text()
