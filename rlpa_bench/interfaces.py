@@ -179,6 +179,9 @@ class Suite(Component):
 class Simulator(Component):
     """Plays the user. May be slow, may stop, may be a person."""
 
+    deterministic: ClassVar[bool] = False
+    """Whether equal states always get equal words, so that recorded dialogues can be replayed."""
+
     @abstractmethod
     async def open(self, state: State) -> Utterance:
         """The user's first words of a session whose opening the protocol leaves to them.
