@@ -175,7 +175,7 @@ class DialogueStore:
         self._check()
 
     def snapshot(self) -> dict[str, Any]:
-        """All dialogues as JSON, at any moment: turns being played are open again, users asked just now are asked anew."""
+        """All dialogues as JSON, at any moment: turns being played are open again, users asked now are asked anew."""
         order = dict.fromkeys([*self._played, *self._ready, *self._moving, *self._idle])
         kept = adapter(State | None), adapter(Output | None)
         return {

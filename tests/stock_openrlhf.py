@@ -58,7 +58,7 @@ class _Finder(MetaPathFinder, Loader):
 
 @contextmanager
 def stock() -> Iterator[Any]:
-    """Gives ``load("trainer.ppo_utils.samples_generator")`` and the like; everything is gone from ``sys.modules`` after.
+    """Gives ``load("trainer.ppo_utils.samples_generator")`` and the like; after it ``sys.modules`` is as before.
 
     Packages are bare: their ``__init__`` is not executed, so that a module brings only what it names itself.
     """
