@@ -31,7 +31,15 @@ ELSEWHERE = {
         [("simulator", name) for name in ("aloe-roleplay", "guided", "rlpa")]
         + [
             ("judge", name)
-            for name in "aloe-15 pairwise panel profile-llm released-f1 rlpa-gate rlpa-gate-inferred".split()
+            for name in [
+                "aloe-15",
+                "pairwise",
+                "panel",
+                "profile-llm",
+                "released-f1",
+                "rlpa-gate",
+                "rlpa-gate-inferred",
+            ]
         ],
         "asks a model of its own, named by an option; tests/plugins/roles",
     ),
