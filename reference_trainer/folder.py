@@ -110,26 +110,28 @@ class Folder:
     def agree(self) -> int:
         """Makes actor and critic resume from one step: a kill between their two checkpoints leaves them apart.
 
-        Returns that step. Raises RunDirectoryError if they have none in common.
+        Where only one of them ever got to a checkpoint, that one is set aside and training begins again.
+
+        Returns that step. Raises RunDirectoryError if both have checkpoints and none in common.
         """
         halves = [self.path / "checkpoints" / name for name in ("_actor", "_critic")]
-        latest = [half / "latest" for half in halves if (half / "latest").is_file()]
-        if not latest:
+        named = [half for half in halves if (half / "latest").is_file()]
+        if len(named) == 1:
+            named[0].rename(named[0].with_name(f"{named[0].name}.alone"))
+        if len(named) < 2:
             return 0
-        tags = {file.read_text(encoding="utf-8").strip() for file in latest}
-        if len(latest) == 2 and len(tags) == 1:
-            return self.step
-        both = set.intersection(*({p.name for p in half.glob("global_step*") if p.is_dir()} for half in halves))
-        written = [_number(file.read_text(encoding="utf-8").strip()) for file in latest]
-        whole = sorted(step for tag in both if (step := _number(tag)) <= min(written))
-        if len(latest) < 2 or not whole:
-            raise RunDirectoryError(
-                f"{self.path / 'checkpoints'} holds an actor and a critic of no common step; remove the folder to "
-                "begin again"
-            )
-        for file in latest:
-            file.write_text(f"global_step{whole[-1]}", encoding="utf-8")
-        return whole[-1]
+        newest = [(half / "latest").read_text(encoding="utf-8").strip() for half in halves]
+        if newest[0] != newest[1]:
+            both = set.intersection(*({path.name for path in half.glob("global_step*")} for half in halves))
+            whole = [tag for tag in both if _number(tag) <= min(map(_number, newest))]
+            if not whole:
+                raise RunDirectoryError(
+                    f"{self.path / 'checkpoints'} holds an actor of {newest[0]} and a critic of {newest[1]} and no step "
+                    "of both; remove it to begin again"
+                )
+            for half in halves:
+                (half / "latest").write_text(max(whole, key=_number), encoding="utf-8")
+        return self.step
 
     def exported(self) -> list[Path]:
         """Exported models, the earlier steps first."""
