@@ -126,8 +126,8 @@ class Folder:
             whole = [tag for tag in both if _number(tag) <= min(map(_number, newest))]
             if not whole:
                 raise RunDirectoryError(
-                    f"{self.path / 'checkpoints'} holds an actor of {newest[0]} and a critic of {newest[1]} and no step "
-                    "of both; remove it to begin again"
+                    f"{self.path / 'checkpoints'} holds an actor of {newest[0]}, a critic of {newest[1]}, no step of "
+                    "both; remove it to begin again"
                 )
             for half in halves:
                 (half / "latest").write_text(max(whole, key=_number), encoding="utf-8")

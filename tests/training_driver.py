@@ -2,7 +2,7 @@
 
 It plays the tickets of a training folder with a fake engine, in the shuffled order of a seeded loader, writes actor and
 critic checkpoints every two steps, resumes where they stand, and is killed with SIGKILL at the given ticket (or between
-the two checkpoints of a step, for a negative number). Every turn that a sample was made of is a line of ``turns.jsonl``.
+the two checkpoints of a step, for a negative number). Every turn that was played is a line of ``turns.jsonl``.
 """
 
 from __future__ import annotations

