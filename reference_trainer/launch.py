@@ -57,8 +57,10 @@ def check_endpoints(setting: Setting) -> list[str]:
     """Asks every role once. Returns what is odd; raises UsageError where nobody answers."""
 
     async def ask() -> list[str]:
-        notes: list[str] = (await preflight(setting.harness, setting.env, setting.cases[:1]))["notes"]
-        await setting.harness.aclose()
+        try:
+            notes: list[str] = (await preflight(setting.harness, setting.env, setting.cases[:1]))["notes"]
+        finally:
+            await setting.harness.aclose()
         return notes
 
     return blocking(ask)
@@ -117,3 +119,5 @@ def _end(engine: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             continue
     engine.wait()
+    if engine.stdout:
+        engine.stdout.close()

@@ -83,16 +83,18 @@ def _is_message(message: Any) -> bool:
 def run(recipe: SftRecipe | DpoRecipe, command: list[str], folder: Path) -> None:
     """Tunes; its words go to this terminal and to ``train.log``. Raises StoppedError with the last thing it said."""
     last = ""
-    with (folder / "train.log").open("a", encoding="utf-8") as log:
-        process = subprocess.Popen(
+    with (
+        (folder / "train.log").open("a", encoding="utf-8") as log,
+        subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
+        ) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
             log.write(line)
             last = line.strip() or last
-    if process.wait():
+    if process.returncode:
         raise StoppedError(f"{recipe.kind} ended with exit code {process.returncode}: {last[:300]}")
 
 
