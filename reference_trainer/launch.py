@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from reference_trainer import environment
 from reference_trainer.flags import arguments
 from reference_trainer.folder import Folder
-from reference_trainer.monitor import Monitor, Step, StoppedError
+from reference_trainer.monitor import Evaluated, Monitor, Step, StoppedError
 from reference_trainer.recipe import PpoRecipe
 from reference_trainer.setting import Setting
 from rlpa_bench.aio import blocking
@@ -67,19 +67,22 @@ def check_endpoints(setting: Setting) -> list[str]:
 
 
 def train(
-    recipe: PpoRecipe, folder: Folder, interpreter: Path, tell: Callable[[Step], None], more: Mapping[str, str]
+    recipe: PpoRecipe,
+    folder: Folder,
+    interpreter: Path,
+    tell: Callable[[Step | Evaluated], None],
+    more: Mapping[str, str],
 ) -> None:
     """Trains to the end, or resumes where the newest checkpoint stands.
 
     Args:
-        tell: called after every step.
-        more: environment variables on top of the caller's.
+        tell: called after every step and evaluation.
 
     Raises:
         StoppedError: one sentence with the cause; the last checkpoint stays.
     """
     folder.agree()
-    env = {**ENVIRONMENT, **os.environ, **more, "PYTHONUNBUFFERED": "1"}
+    env = {**ENVIRONMENT, **os.environ, "PYTHONUNBUFFERED": "1"}
     monitor = Monitor(recipe.guards, steps=folder.step)
     with (folder.path / "train.log").open("a", encoding="utf-8") as log:
         engine = subprocess.Popen(
@@ -92,9 +95,9 @@ def train(
             for line in engine.stdout:
                 log.write(line)
                 log.flush()
-                if step := monitor.read(line):
+                if event := monitor.read(line):
                     folder.stamp()
-                    tell(step)
+                    tell(event)
             code = engine.wait()
         finally:
             _end(engine)

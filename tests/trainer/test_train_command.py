@@ -91,7 +91,7 @@ def test_training_follows_the_engine_and_marks_what_it_exports(
 ) -> None:
     engine(tmp_path, monkeypatch, *(STEP.format(n=n, loss=0.1) for n in (1, 2, 3)))
     said = run(recipe, "--out", str(tmp_path / "out"))
-    assert "begins at step 0 of 3" in said and "step 3, reward 0.5, policy loss 0.1 of 3" in said
+    assert "begins at step 0 of 3" in said and "step 3, reward 0.5, policy loss 0.1" in said
     export = tmp_path / "out" / "checkpoints" / "global_step2_hf"
     assert str(export) in said
     known = json.loads((export / "trained_on.json").read_text())
