@@ -71,7 +71,6 @@ def train(
     folder: Folder,
     interpreter: Path,
     tell: Callable[[Step | Evaluated], None],
-    more: Mapping[str, str],
 ) -> None:
     """Trains to the end, or resumes where the newest checkpoint stands.
 

@@ -44,13 +44,14 @@ def python(*words: str) -> str:
 
 def test_dialogues_finish_a_checkpoint_is_exported_and_can_be_benchmarked(tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "out"
-    python("-c", f"import pathlib, tiny_model; tiny_model.write(pathlib.Path({str(model)!r}))")
+    python("-c", f"import pathlib, tiny_model; tiny_model.write(pathlib.Path({str(model)!r}), steps=400)")
     main = "import sys; from rlpa_bench.cli.main import main; main()"
     train = ("-c", main, "train", "cpu-smoke", "--set", f"model={model}", "--out", str(out))
     said = python(*train)
     assert "step 1," in said and "step 2," in said and "reward" in said
     saved = json.loads((out / "dialogues" / "step-000002.json").read_bytes())
-    assert sorted(saved["finished"]) + [entry["dialogue"] for entry in saved["open"]] == [0, 1, 2, 3]
+    assert sorted([*saved["finished"], *(entry["dialogue"] for entry in saved["open"])]) == [0, 1, 2, 3]
+    assert all(entry["chosen"] for entry in saved["open"]), "nothing is left but users' last answers"
     assert saved["done"] == list(range(8))
     log = (out / "train.log").read_text()
     assert len(re.findall(r"Global step [12]: \{.*'profile\.f1'.*'turn'", log)) == 2
