@@ -30,11 +30,20 @@ ELSEWHERE = {
     ("metric", "retention"): "needs a run that was probed; tests/core/test_probe.py",
     ("metric", "panel"): "needs a run with the judge panel; tests/plugins/roles",
     ("metric", "verdicts"): "needs a run with judges that ask a model; tests/plugins/roles",
+    ("judge", "released-f1"): "asks a model; tests/trainer",
     **dict.fromkeys(
         [("simulator", name) for name in ("aloe-roleplay", "guided", "rlpa")]
         + [
             ("judge", name)
-            for name in ("aloe-15", "pairwise", "panel", "profile-llm", "rlpa-gate", "rlpa-gate-inferred")
+            for name in [
+                "aloe-15",
+                "pairwise",
+                "panel",
+                "profile-llm",
+                "released-f1",
+                "rlpa-gate",
+                "rlpa-gate-inferred",
+            ]
         ],
         "asks a model of its own, named by an option; tests/plugins/roles",
     ),
