@@ -226,7 +226,7 @@ class PPO:
         total = steps * s.epochs * math.ceil(s.tickets * samples / s.batch)
         self.trained: list[tuple[torch.nn.Module, Any, Any]] = []
         for module, lr in ((self.actor, s.actor_lr), (self.critic, s.critic_lr)):
-            adam = torch.optim.AdamW(module.parameters(), lr, betas=(0.9, 0.95), weight_decay=0.0)
+            adam = torch.optim.AdamW(module.parameters(), lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
             rates = torch.optim.lr_scheduler.LambdaLR(adam, lambda n: rate(n, total, s.warmup))
             self.trained.append((module, adam, rates))
 

@@ -36,13 +36,13 @@ class Plan:
     """Every number of the experiment; those of the plan in docs/explanation/learning.md."""
 
     per_profile: int = 3
-    sft: Fit = field(default_factory=lambda: Fit(lr=3e-3, batch=16, epochs=2))
+    sft: Fit = field(default_factory=lambda: Fit(lr=3e-3, batch=16, epochs=1))
     dpo: Fit = field(default_factory=lambda: Fit(lr=1e-4, batch=16, epochs=2))
-    actor_lr: float = 2e-4
-    critic_lr: float = 5e-4
+    actor_lr: float = 3e-4
+    critic_lr: float = 1e-3
     tickets: int = 8
     samples: int = 4
-    steps: int = 40
+    steps: int = 30
     batch: int = 16
     max_tokens: int = 160
     seeds: int = 3
@@ -69,9 +69,11 @@ class Experiment:
         self.folder, self.plan, self.say = folder, plan, say
         torch.set_num_threads(1)
 
-    def run(self) -> None:
-        """All stages; those that are done are passed over. One seed of every method before the next seed."""
+    def run(self, only: str | None = None) -> None:
+        """All stages, or one; those that are done are passed over. One seed of every method before the next seed."""
         self.stage("sft", self._sft)
+        if only == "sft":
+            return
         self._evaluate("sft", range(self.plan.seeds))
         for seed in range(self.plan.seeds):
             for arm in ARMS:

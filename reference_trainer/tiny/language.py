@@ -44,14 +44,14 @@ def train_tokenizer(texts: Iterable[str]) -> Any:
 
 
 def new_model(tokenizer: Any, seed: int) -> Any:
-    """A Llama of about 0.9M parameters with weights drawn from ``seed``."""
+    """A Llama of about half a million parameters with weights drawn from ``seed``."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=344,
+        hidden_size=96,
+        intermediate_size=256,
         num_hidden_layers=3,
         num_attention_heads=4,
         num_key_value_heads=4,

@@ -82,7 +82,7 @@ def fit_dpo(model: Any, pairs: Sequence[Pair], fit: Fit, pad: int) -> Iterator[f
 
 
 def _descend(model: Any, fit: Fit, losses: Sequence[Any]) -> Iterator[float]:
-    adam = torch.optim.AdamW(model.parameters(), fit.lr, betas=(0.9, 0.95), weight_decay=0.0)
+    adam = torch.optim.AdamW(model.parameters(), fit.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     for step, loss_of in enumerate(losses):
         for group in adam.param_groups:
             group["lr"] = fit.lr * rate(step, len(losses), fit.warmup)
