@@ -16,12 +16,12 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from reference_trainer.causal import Batch, Critic, log_probs, write
 from reference_trainer.rewards import Rewards
 from reference_trainer.store import Candidate, DialogueStore, Job
 from rlpa_bench.errors import RlpaBenchError
@@ -99,103 +99,6 @@ def value_loss(values: Tensor, old: Tensor, returns: Tensor, mask: Tensor, s: Se
     clipped = old + (values - old).clamp(-s.value_clip, s.value_clip)
     error = torch.max((values - returns).square(), (clipped - returns).square())
     return 0.5 * (error * mask).sum() / mask.sum()
-
-
-# The models.
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Prompts padded on the left, completions on the right."""
-
-    ids: Tensor
-    """(samples, prompt + completion tokens)"""
-    seen: Tensor
-    """Attention mask, of the same shape."""
-    mask: Tensor
-    """(samples, completion tokens): 1 on tokens that were written, the end token included."""
-
-    @classmethod
-    def of(cls, rows: Sequence[tuple[list[int], list[int]]], pad: int, device: Any = "cpu") -> Batch:
-        """Prompts and completions as tokens."""
-        left, right = (max(len(row[i]) for row in rows) for i in (0, 1))
-        ids, seen, mask = [], [], []
-        for prompt, written in rows:
-            before, after = left - len(prompt), right - len(written)
-            ids.append([pad] * before + prompt + written + [pad] * after)
-            seen.append([0] * before + [1] * (len(prompt) + len(written)) + [0] * after)
-            mask.append([1.0] * len(written) + [0.0] * after)
-        return cls(*(torch.tensor(part, device=device) for part in (ids, seen, mask)))
-
-    def rows(self, index: Tensor) -> Batch:
-        return Batch(self.ids[index], self.seen[index], self.mask[index])
-
-    @property
-    def places(self) -> Tensor:
-        return (self.seen.cumsum(1) - 1).clamp(min=0)
-
-
-def log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of the tokens that were written: (samples, completion tokens)."""
-    width = batch.mask.shape[1]
-    out = model(
-        input_ids=batch.ids,
-        attention_mask=batch.seen,
-        position_ids=batch.places,
-        use_cache=False,
-        logits_to_keep=width + 1,
-    )
-    chances = (out.logits[:, :-1].float() / temperature).log_softmax(-1)
-    return chances.gather(-1, batch.ids[:, -width:, None]).squeeze(-1)
-
-
-class Critic(torch.nn.Module):
-    """The policy's transformer with a fresh head that values the text before each token."""
-
-    def __init__(self, policy: Any) -> None:
-        super().__init__()
-        self.body = copy.deepcopy(policy.base_model)
-        self.head = torch.nn.Linear(policy.config.hidden_size, 1)
-        torch.nn.init.zeros_(self.head.weight)
-        torch.nn.init.zeros_(self.head.bias)
-
-    def forward(self, batch: Batch) -> Tensor:
-        out = self.body(input_ids=batch.ids, attention_mask=batch.seen, position_ids=batch.places, use_cache=False)
-        hidden = out.last_hidden_state[:, -batch.mask.shape[1] - 1 : -1]
-        values: Tensor = self.head(hidden.float()).squeeze(-1)
-        return values
-
-
-@torch.no_grad()
-def write(
-    model: Any, prompts: Sequence[list[int]], s: Settings, generator: torch.Generator, end: int
-) -> list[list[int]]:
-    """Samples a completion for each prompt, up to and with the end token or ``max_tokens``; (rows, 1) a time."""
-    batch = Batch.of([(prompt, []) for prompt in prompts], end, model.device)
-    ids, seen, places = batch.ids, batch.seen, batch.places
-    written: list[list[int]] = [[] for _ in prompts]
-    live, cache = list(range(len(prompts))), None
-    name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"  # newer transformers
-    while live:
-        out = model(
-            input_ids=ids, attention_mask=seen, position_ids=places, use_cache=True, logits_to_keep=1, **{name: cache}
-        )
-        cache = out[name]
-        chances = out.logits[:, -1].float()
-        if s.temperature:
-            tokens = torch.multinomial((chances / s.temperature).softmax(-1), 1, generator=generator)
-        else:
-            tokens = chances.argmax(-1, keepdim=True)
-        for row, token in zip(live, tokens[:, 0].tolist(), strict=True):
-            written[row].append(token)
-        kept = [i for i, row in enumerate(live) if written[row][-1] != end and len(written[row]) < s.max_tokens]
-        if len(kept) < len(live) and kept:
-            cache.batch_select_indices(torch.tensor(kept))
-        live = [live[i] for i in kept]
-        ids = tokens[kept]
-        seen = torch.cat([seen[kept], seen.new_ones(len(kept), 1)], 1)
-        places = places[kept, -1:] + 1
-    return written
 
 
 # The training loop.
@@ -296,7 +199,9 @@ async def play(ppo: PPO, step: int, store: DialogueStore, rewards: Rewards, toke
     jobs: list[Job] = await asyncio.gather(*(store.take(ticket) for ticket in tickets))
     prompts = [encode(rewards.env.view(job.state).messages) for job in jobs]
     end = tokenizer.eos_token_id
-    written = write(ppo.actor, prompts, ppo.s, ppo.generator, end)
+    written = write(
+        ppo.actor, prompts, ppo.generator, end=end, max_tokens=ppo.s.max_tokens, temperature=ppo.s.temperature
+    )
     check_distinct(written)
     totals, parts = [], []
     for job, ids in zip(jobs, written, strict=True):

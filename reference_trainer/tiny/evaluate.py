@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from reference_trainer.ppo import Settings, write
+from reference_trainer.causal import write
 from reference_trainer.tiny.demonstrations import harness
 from reference_trainer.tiny.language import prompt_ids
 from rlpa_bench.environment import DialogueEnv
@@ -72,14 +72,15 @@ async def evaluate(
         One line per dialogue (means over its turns, and ``elicited``, the share of the facts told by its end) and one
         per turn (means over dialogues).
     """
-    settings = Settings(0.0, 0.0, temperature=temperature, max_tokens=max_tokens)
+    end = tokenizer.eos_token_id
     draws = torch.Generator().manual_seed(seed)
     states = [await referee.env.start(case, seed) for case in referee.cases]
     played: list[list[dict[str, float | None]]] = [[] for _ in states]
     while live := [i for i, state in enumerate(states) if not state.ended]:
         prompts = [prompt_ids(tokenizer, referee.env.view(states[i]).messages) for i in live]
-        for i, ids in zip(live, write(model, prompts, settings, draws, tokenizer.eos_token_id), strict=True):
-            finish = "stop" if ids[-1] == tokenizer.eos_token_id else "length"
+        texts = write(model, prompts, draws, end=end, max_tokens=max_tokens, temperature=temperature)
+        for i, ids in zip(live, texts, strict=True):
+            finish = "stop" if ids[-1] == end else "length"
             output = Output(tokenizer.decode(ids, skip_special_tokens=True), finish=finish)
             played[i].append(await referee.figures(states[i], output))
             states[i] = await referee.env.advance(states[i], output)

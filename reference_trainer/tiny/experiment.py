@@ -25,6 +25,7 @@ from reference_trainer.tiny.evaluate import SUITE as HELD_OUT
 from reference_trainer.tiny.evaluate import Referee, evaluate
 from reference_trainer.tiny.language import END, new_model, prompt_ids, train_tokenizer
 from reference_trainer.tiny.supervised import Fit, Pair, fit_dpo, fit_sft
+from rlpa_bench.errors import UsageError
 from rlpa_bench.randomness import Draws
 
 ARMS = {"full": ("profile", "rules"), "profile-only": ("profile",), "response-only": ("rules",)}
@@ -71,16 +72,25 @@ class Experiment:
 
     def run(self, only: str | None = None) -> None:
         """All stages, or one; those that are done are passed over. One seed of every method before the next seed."""
+        self._same_plan()
         self.stage("sft", self._sft)
         if only == "sft":
             return
-        self._evaluate("sft", range(self.plan.seeds))
         for seed in range(self.plan.seeds):
             for arm in ARMS:
                 self.stage(f"{arm}-{seed}", lambda folder, arm=arm, seed=seed: self._ppo(folder, arm, seed))
-                self._evaluate(f"{arm}-{seed}", [seed])
+                self._evaluate(f"{arm}-{seed}", seed)
+                self._evaluate("sft", seed)
             self.stage(f"dpo-{seed}", lambda folder, seed=seed: self._dpo(folder, seed))
-            self._evaluate(f"dpo-{seed}", [seed])
+            self._evaluate(f"dpo-{seed}", seed)
+
+    def _same_plan(self) -> None:
+        """Raises UsageError if the folder holds a run under another plan."""
+        kept, mine = self.folder / "plan.json", json.loads(json.dumps(asdict(self.plan)))
+        if kept.is_file() and json.loads(kept.read_text(encoding="utf-8")) != mine:
+            raise UsageError(f"{kept} holds another plan than this one; give a folder of its own with --out")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write(kept, mine)
 
     def stage(self, name: str, work: Callable[[Path], dict[str, Any]]) -> None:
         folder = self.folder / name
@@ -206,9 +216,9 @@ class Experiment:
             "rewards": [f"{name}: {'f1' if name == 'profile' else 'gate, half of the cue words'}" for name in rewards],
         }
 
-    def _evaluate(self, name: str, seeds: Any) -> None:
-        for seed in seeds:
-            self.stage(f"evaluation/{name}-{seed}", lambda folder, seed=seed: self._judged(folder, name, seed))
+    def _evaluate(self, name: str, seed: int) -> None:
+        label = name if name.endswith(f"-{seed}") else f"{name}-{seed}"
+        self.stage(f"evaluation/{label}", lambda folder: self._judged(folder, name, seed))
 
     def _judged(self, folder: Path, name: str, seed: int) -> dict[str, Any]:
         model, tokenizer = self.load(name)
@@ -223,9 +233,5 @@ class Experiment:
 
 def _write(path: Path, value: Any) -> None:
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(value, indent=None), encoding="utf-8")
+    part.write_text(json.dumps(value), encoding="utf-8")
     part.rename(path)
-
-
-def plan_as_json(plan: Plan) -> dict[str, Any]:
-    return asdict(plan)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reference_trainer.ppo import Batch, TrainingError, log_probs, rate
+from reference_trainer.causal import Batch, log_probs
+from reference_trainer.ppo import TrainingError, rate
 from rlpa_bench.randomness import Draws
 
 Row = tuple[list[int], list[int]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the small PPO needs torch")
 pytest.importorskip("transformers", reason="the tiny model is a Llama of transformers")
 
-from reference_trainer.ppo import PPO, Batch, Settings, TrainingError, check_distinct, play, train, write  # noqa: E402
+from reference_trainer.ppo import PPO, Settings, train  # noqa: E402
 from reference_trainer.rewards import Rewards  # noqa: E402
 from reference_trainer.store import DialogueStore  # noqa: E402
 from rlpa_bench.build import Harness  # noqa: E402

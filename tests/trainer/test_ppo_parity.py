@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the small PPO needs torch")
 
-from reference_trainer import ppo  # noqa: E402
+from reference_trainer import causal, ppo  # noqa: E402
 from reference_trainer.engine import VERSION, source  # noqa: E402
 
 FOUND = source()
@@ -161,11 +161,11 @@ def test_log_probabilities_of_written_tokens(oracle: Oracle, seed: int) -> None:
     draws = torch.Generator().manual_seed(seed)
     logits = torch.randn(3, 8, 11, generator=draws)
     rows = [([1], [2, 3, 4, 5, 6, 7]), ([1, 2], [3, 4]), ([1, 2], [9, 9, 9])]
-    batch = ppo.Batch.of(rows, pad=0)
+    batch = causal.Batch.of(rows, pad=0)
     width = batch.mask.shape[1]
     out = types.SimpleNamespace(logits=logits[:, -width - 1 :])
     labels = batch.ids[:, -width:]
-    ours = ppo.log_probs(lambda **given: out, batch, temperature=0.7)
+    ours = causal.log_probs(lambda **given: out, batch, temperature=0.7)
     theirs = oracle.utils.log_probs_from_logits(logits[:, -width - 1 : -1].clone(), labels, temperature=0.7)
     torch.testing.assert_close(ours, theirs)
 
