@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rlpa_bench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    import click
+
     from rlpa_bench.interfaces import Judge
 
 
@@ -16,3 +18,10 @@ def rlpa_bench_judges() -> Iterable[type[Judge]]:
     from reference_trainer.released import ReleasedF1Judge, ReleasedF1MatchedJudge
 
     return [ReleasedF1Judge, ReleasedF1MatchedJudge]
+
+
+@hookimpl
+def rlpa_bench_commands(group: click.Group) -> None:
+    from reference_trainer.cli import command
+
+    group.add_command(command)

@@ -27,6 +27,7 @@ ELSEWHERE = {
     ("suite", "aloe-original"): "needs ALOE's texts, which are not ours to ship",
     ("metric", "panel"): "needs a run with the judge panel; tests/plugins/roles",
     ("metric", "verdicts"): "needs a run with judges that ask a model; tests/plugins/roles",
+    ("judge", "released-f1"): "asks a model; tests/trainer",
     **dict.fromkeys(
         [("simulator", name) for name in ("aloe-roleplay", "guided", "rlpa")]
         + [
