@@ -22,16 +22,12 @@ import torch
 from torch import Tensor
 
 from reference_trainer.causal import Batch, Critic, log_probs, write
+from reference_trainer.monitor import StoppedError
 from reference_trainer.rewards import Rewards
 from reference_trainer.store import Candidate, DialogueStore, Job
-from rlpa_bench.errors import RlpaBenchError
 from rlpa_bench.types import Message, Output
 
 Encode = Callable[[Sequence[Message]], list[int]]
-
-
-class TrainingError(RlpaBenchError):
-    """Training cannot go on; the last checkpoint is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,7 @@ class PPO:
             self.trained.append((module, adam, rates))
 
     def learn(self, batch: Batch, totals: Tensor) -> dict[str, float]:
-        """One step on the samples of the current policy and their rewards. Raises TrainingError."""
+        """One step on the samples of the current policy and their rewards. Raises StoppedError."""
         s, mask = self.s, batch.mask
         with torch.no_grad():
             old = log_probs(self.actor, batch, s.temperature)
@@ -167,7 +163,7 @@ class PPO:
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(module.parameters(), self.s.max_norm)
             if not torch.isfinite(norm):
-                raise TrainingError("the loss or its gradient is not a number; lower the learning rate and resume")
+                raise StoppedError("the loss or its gradient is not a number; lower the learning rate and resume")
             adam.step()
             rates.step()
 
@@ -221,7 +217,7 @@ async def play(ppo: PPO, step: int, store: DialogueStore, rewards: Rewards, toke
 async def train(
     ppo: PPO, steps: Sequence[int], store: DialogueStore, rewards: Rewards, tokenizer: Any, encode: Encode
 ) -> AsyncIterator[dict[str, float]]:
-    """Plays and learns; gives a line of figures after each step. Raises TrainingError, JudgeError, SimulatorError."""
+    """Plays and learns; gives a line of figures after each step. Raises StoppedError, JudgeError, SimulatorError."""
     for step in steps:
         played = await play(ppo, step, store, rewards, tokenizer, encode)
         batch = Batch.of(played.rows, tokenizer.eos_token_id, ppo.actor.device)
@@ -230,11 +226,11 @@ async def train(
 
 
 def check_distinct(written: Sequence[list[int]], least: int = 16, most: float = 0.5) -> None:
-    """Raises TrainingError if in most long completions one token fills more than half of the text."""
+    """Raises StoppedError if in most long completions one token fills more than half of the text."""
     longer = [ids for ids in written if len(ids) >= least]
     fallen = [ids for ids in longer if max(Counter(ids).values()) > most * len(ids)]
     if longer and len(fallen) > len(longer) / 2:
-        raise TrainingError(
+        raise StoppedError(
             f"{len(fallen)} of {len(longer)} completions repeat one token: the policy has collapsed; go back to an "
             "earlier checkpoint, with a lower learning rate or more weight on the KL"
         )

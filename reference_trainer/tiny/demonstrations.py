@@ -1,7 +1,7 @@
 """Dialogues of the training pool with two teachers who know the disclosure ledger: `scribe` and `asker`.
 
-Half of the dialogues are the scribe's, who states what was told and asks nothing, half the asker's, who also asks. So
-what a model imitates is mediocre on purpose: it leaves reinforcement learning something to find.
+Two of three dialogues are the scribe's, who states what was told and asks nothing, the third is the asker's, who also
+asks. So what a model imitates is mediocre on purpose: it leaves reinforcement learning something to find.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rlpa_bench.ontology import Ontology
 from rlpa_bench.types import Item, Message
 
 SUITE = "training-full"
-TEACHERS = ("scribe", "asker")
+TEACHERS = ("scribe", "asker", "scribe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ def named(items: tuple[Item, ...], ontology: Ontology) -> tuple[Item, ...]:
 
 
 async def demonstrate(per_profile: int, seed: int) -> list[Sample]:
-    """Every turn of every dialogue, ``per_profile`` personalities a profile, teachers in turn."""
+    """Every turn of every dialogue, ``per_profile`` personalities a profile; the teachers take turns."""
     built = harness(SUITE, "training", {"per_profile": per_profile})
     env = built.environment("agenda")
     teachers = [built.candidate(name).baseline for name in TEACHERS]
     samples = []
     for i, case in enumerate(built.cases()):
-        teacher = teachers[(i + i // per_profile) % len(teachers)]
+        teacher = teachers[i % len(teachers)]
         state = await env.start(case, seed)
         while not state.ended:
             view = env.view(state, teacher.grants)

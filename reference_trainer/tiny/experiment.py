@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from reference_trainer.tiny.evaluate import Referee, evaluate
 from reference_trainer.tiny.language import END, new_model, prompt_ids, train_tokenizer
 from reference_trainer.tiny.supervised import Fit, Pair, fit_dpo, fit_sft
 from rlpa_bench.errors import UsageError
+from rlpa_bench.manifest import described_as
 from rlpa_bench.randomness import Draws
 
 ARMS = {"full": ("profile", "rules"), "profile-only": ("profile",), "response-only": ("rules",)}
@@ -203,17 +205,25 @@ class Experiment:
                     pairs.append((prompt, text, played.rows[worst][1]))
         return pairs
 
-    def _trained_on(self, method: str, rewards: tuple[str, ...]) -> dict[str, Any]:
+    def _trained_on(self, method: str, judges: tuple[str, ...]) -> dict[str, Any]:
+        """The keys of :func:`reference_trainer.provenance.trained_on`, as far as they apply."""
         built = harness(POOL, "training")
-        profiles = sorted({case.cluster for case in built.cases()})
+        cases = built.cases()
+        made = built.judges(judges)
         return {
-            "method": method,
+            "title": f"tiny language model, {method}",
+            "base_model": "random weights",
+            "engine": f"torch {torch.__version__}",
+            "version": version("rlpa-bench"),
             "suite": POOL,
-            "profiles": profiles,
-            "templates": ["training"],
-            "simulators": ["agenda"],
-            "judges": sorted(rewards),
-            "rewards": [f"{name}: {'f1' if name == 'profile' else 'gate, half of the cue words'}" for name in rewards],
+            "protocol": built.context.protocol,
+            "profiles": sorted({case.cluster for case in cases}),
+            "users": len(cases),
+            "templates": sorted({case.templates for case in cases}),
+            "simulator": {"name": "agenda", **described_as("simulators/agenda", built.simulator("agenda"))},
+            "judges": {judge.name: described_as(f"judges/{judge.name}", judge) for judge in made},
+            "rewards": [f"{judge.name}.{part}" for judge in made for part in judge.reward],
+            "cues": "one half of each value's",
         }
 
     def _evaluate(self, name: str, seed: int) -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from reference_trainer.causal import Batch, log_probs
-from reference_trainer.ppo import TrainingError, rate
+from reference_trainer.monitor import StoppedError
+from reference_trainer.ppo import rate
 from rlpa_bench.randomness import Draws
 
 Row = tuple[list[int], list[int]]
@@ -66,13 +67,13 @@ def preference_loss(model: Any, reference: Any, pairs: Sequence[Pair], beta: flo
 
 
 def fit_sft(model: Any, rows: Sequence[Row], fit: Fit, pad: int) -> Iterator[float]:
-    """Trains in place; gives the loss of each step. Raises TrainingError."""
+    """Trains in place; gives the loss of each step. Raises StoppedError."""
     order = list(batches([len(prompt) + len(text) for prompt, text in rows], fit))
     return _descend(model, fit, [lambda b=b: imitation_loss(model, [rows[i] for i in b], pad) for b in order])
 
 
 def fit_dpo(model: Any, pairs: Sequence[Pair], fit: Fit, pad: int) -> Iterator[float]:
-    """Trains in place against a copy of the model as it is now; gives the loss of each step. Raises TrainingError."""
+    """Trains in place against a copy of the model as it is now; gives the loss of each step. Raises StoppedError."""
     reference = copy.deepcopy(model).requires_grad_(False)
     order = list(batches([len(prompt) + len(best) for prompt, best, _ in pairs], fit))
     return _descend(
@@ -89,7 +90,7 @@ def _descend(model: Any, fit: Fit, losses: Sequence[Any]) -> Iterator[float]:
             group["lr"] = fit.lr * rate(step, len(losses), fit.warmup)
         loss = loss_of()
         if not torch.isfinite(loss):
-            raise TrainingError(f"the loss of step {step} is not a number; lower the learning rate")
+            raise StoppedError(f"the loss of step {step} is not a number; lower the learning rate")
         adam.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

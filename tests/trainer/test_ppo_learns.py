@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the small PPO needs torch")
 pytest.importorskip("transformers", reason="the tiny model is a Llama of transformers")
 
-from reference_trainer.ppo import PPO, Settings, train  # noqa: E402
+from reference_trainer.causal import Batch, log_probs, write  # noqa: E402
+from reference_trainer.monitor import StoppedError  # noqa: E402
+from reference_trainer.ppo import PPO, Settings, check_distinct, train  # noqa: E402
 from reference_trainer.rewards import Rewards  # noqa: E402
 from reference_trainer.store import DialogueStore  # noqa: E402
 from rlpa_bench.build import Harness  # noqa: E402
@@ -106,3 +109,63 @@ def test_the_mean_reward_rises(seed: int) -> None:
     first, last = sum(rewards[:5]) / 5, sum(rewards[-5:]) / 5
     assert first < 0.2, f"random weights already earn {first:.2f}"
     assert last > 0.7, f"after training the mean reward is {last:.2f}"
+
+
+async def interrupted(seed: int, steps: int, at: int) -> list[float]:
+    """The same as ``curve``, stopped after ``at`` steps and gone on with from what was saved, in new objects."""
+    ppo, store, rewards = trainer(seed, steps)
+    found = [f["reward"] async for f in train(ppo, range(at), store, rewards, Toy(), Toy.encode)]
+    saved, dialogues = copy.deepcopy(ppo.state()), store.snapshot()
+    ppo, store, rewards = trainer(seed + 1, steps, dialogues)  # other weights, until they are restored
+    ppo.restore(saved)
+    return found + [f["reward"] async for f in train(ppo, range(at, steps), store, rewards, Toy(), Toy.encode)]
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been() -> None:
+    assert asyncio.run(interrupted(0, 8, at=5)) == asyncio.run(curve(0, 8))
+
+
+def test_a_loss_that_is_no_number_stops_and_leaves_the_weights() -> None:
+    ppo, _, _ = trainer(0, 1)
+    batch = Batch.of([([PROMPT, 0], [1, END])] * 4, pad=END)
+    before = copy.deepcopy(ppo.actor.state_dict())
+    with pytest.raises(StoppedError, match="not a number"):
+        ppo.learn(batch, torch.full((4,), torch.nan))
+    assert all(torch.equal(value, before[name]) for name, value in ppo.actor.state_dict().items())
+
+
+def test_a_policy_that_repeats_one_token_is_stopped() -> None:
+    varied, stuck = list(range(20)), [3] * 15 + list(range(5))
+    check_distinct([varied, varied, stuck])
+    check_distinct([[1, 1, 1]] * 5)  # too short to tell
+    with pytest.raises(StoppedError, match="2 of 3 completions repeat one token"):
+        check_distinct([varied, stuck, stuck])
+
+
+def test_rows_of_a_batch_do_not_see_their_mates() -> None:
+    """Padding changes neither what is written at temperature 0 nor the log-probabilities of what was written."""
+    llama = model(0)
+    prompts = [[PROMPT], [PROMPT, 1], [PROMPT, 2, 3]]
+    draws = torch.Generator().manual_seed(0)
+    together = write(llama, prompts, draws, end=END, max_tokens=4, temperature=0.0)
+    alone = [write(llama, [prompt], draws, end=END, max_tokens=4, temperature=0.0)[0] for prompt in prompts]
+    assert together == alone
+    rows = list(zip(prompts, [[4], [5, 6, END], [7, END]], strict=True))
+    joint = log_probs(llama, Batch.of(rows, pad=END))
+    for i, row in enumerate(rows):
+        single = log_probs(llama, Batch.of([row], pad=END))[0]
+        torch.testing.assert_close(joint[i, : len(row[1])], single, rtol=1e-4, atol=1e-5)
+
+
+def test_the_best_sample_goes_on_and_all_are_learnt_from() -> None:
+    """Every step has tickets times samples rows; the store has finished a third of its dialogues after two turns."""
+    ppo, store, rewards = trainer(0, 3)
+    figures = asyncio.run(_three(ppo, store, rewards))
+    assert [f["turn"] for f in figures] == [1.0, 2.0, 3.0]
+    assert len(store.finished) == 16
+    assert set(figures[0]) >= {"reward", "profile.f1", "malformed", "kl", "policy_loss", "value_loss", "tokens"}
+    assert figures[0]["kl"] == 0.0, "the reference is the policy as it was at first"
+
+
+async def _three(ppo: PPO, store: DialogueStore, rewards: Rewards) -> list[dict[str, float]]:
+    return [f async for f in train(ppo, range(3), store, rewards, Toy(), Toy.encode)]
