@@ -57,7 +57,7 @@ def test_demonstrations_keep_the_contract_and_hold_what_was_told(samples: list[A
     questions = [sample.completion.count("?") > 0 for sample in samples]
     assert sum(questions) / len(questions) == pytest.approx(1 / 3, abs=0.02), "a third of the dialogues is the asker's"
     told = [len(Contract.items(Contract.parse(s.completion).profile)) for s in samples if s.turn == 10]
-    assert min(told) >= 1
+    assert sum(told) / len(told) > 4
     assert max(told) >= 11
 
 
