@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from reference_trainer.monitor import StoppedError
 from reference_trainer.ppo import PPO, Settings, play, train
 from reference_trainer.rewards import Rewards
 from reference_trainer.store import DialogueStore
@@ -184,6 +185,11 @@ class Experiment:
         """As many samples as PPO gets, all of the SFT model; the best and the worst of each turn are a pair."""
         model, tokenizer = self.load("sft")
         pairs = asyncio.run(self._pairs(model, tokenizer, seed))
+        if len(pairs) < self.plan.dpo.batch:
+            raise StoppedError(
+                f"{folder.name}: only {len(pairs)} turns have samples of unequal reward, fewer than a batch of "
+                f"{self.plan.dpo.batch}; DPO has nothing to prefer: imitate for longer first"
+            )
         fit = Fit(self.plan.dpo.lr, self.plan.dpo.batch, self.plan.dpo.epochs, seed, beta=self.plan.dpo.beta)
         losses = self._curve(folder, "loss", fit_dpo(model, pairs, fit, tokenizer.pad_token_id))
         self._keep(folder.name, model, tokenizer, self._trained_on("dpo", ARMS["full"]))

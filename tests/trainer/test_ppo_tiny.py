@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from reference_trainer.monitor import StoppedError
 from reference_trainer.tiny import tables
 from reference_trainer.tiny.__main__ import main
 from reference_trainer.tiny.cues import halved
@@ -125,7 +126,8 @@ def test_a_folder_without_results_is_told_in_one_sentence(tmp_path: Path) -> Non
         tables.gather(tmp_path)
 
 
-def test_every_stage_runs_and_a_second_run_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_every_stage_runs_and_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="the experiment needs torch")
     pytest.importorskip("transformers", reason="the experiment needs transformers")
     from reference_trainer.tiny import experiment
@@ -136,16 +138,18 @@ def test_every_stage_runs_and_a_second_run_does_nothing(tmp_path: Path, monkeypa
     monkeypatch.setattr(experiment, "demonstrate", few)
     plan = experiment.Plan(per_profile=1, tickets=2, steps=2, batch=4, seeds=1, profiles=2, max_tokens=12)
     said: list[str] = []
-    experiment.Experiment(tmp_path, plan, said.append).run()
+    with pytest.raises(StoppedError, match="dpo-0: only 0 turns"):  # random weights write nothing that earns anything
+        experiment.Experiment(tmp_path, plan, said.append).run()
     found = tables.gather(tmp_path)
-    assert set(found["dialogues"]) == {"sft-0", "dpo-0", "full-0", "profile-only-0", "response-only-0"}
+    assert set(found["dialogues"]) == {"sft-0", "full-0", "profile-only-0", "response-only-0"}
     assert all(len(lines) == 2 for lines in found["dialogues"].values())
     assert [len(found["curves"][f"{arm}-0"]) for arm in experiment.ARMS] == [2, 2, 2]
     known = json.loads((tmp_path / "full-0/model/trained_on.json").read_text(encoding="utf-8"))
     assert (known["suite"], len(known["profiles"])) == ("training-full", 337)
     assert known["rewards"] == ["profile.f1", "rules.gate"]
     count = len(said)
-    experiment.Experiment(tmp_path, plan, said.append).run()
-    assert len(said) == count
+    with pytest.raises(StoppedError):
+        experiment.Experiment(tmp_path, plan, said.append).run()
+    assert len(said) == count, "what was done is done again"
     with pytest.raises(UsageError, match="another plan"):
         experiment.Experiment(tmp_path, replace(plan, steps=3), said.append).run()
