@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,10 @@ class Experiment:
             return
         for seed in range(self.plan.seeds):
             for arm in ARMS:
-                self.stage(f"{arm}-{seed}", lambda folder, arm=arm, seed=seed: self._ppo(folder, arm, seed))
+                self.stage(f"{arm}-{seed}", partial(self._ppo, arm=arm, seed=seed))
                 self._evaluate(f"{arm}-{seed}", seed)
                 self._evaluate("sft", seed)
-            self.stage(f"dpo-{seed}", lambda folder, seed=seed: self._dpo(folder, seed))
+            self.stage(f"dpo-{seed}", partial(self._dpo, seed=seed))
             self._evaluate(f"dpo-{seed}", seed)
 
     def _same_plan(self) -> None:
@@ -234,7 +235,7 @@ class Experiment:
 
     def _evaluate(self, name: str, seed: int) -> None:
         label = name if name.endswith(f"-{seed}") else f"{name}-{seed}"
-        self.stage(f"evaluation/{label}", lambda folder: self._judged(folder, name, seed))
+        self.stage(f"evaluation/{label}", partial(self._judged, name=name, seed=seed))
 
     def _judged(self, folder: Path, name: str, seed: int) -> dict[str, Any]:
         model, tokenizer = self.load(name)
