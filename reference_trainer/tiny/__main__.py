@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,12 +20,14 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and results.")
-@click.option("--only", help="Stop after this stage, such as sft.")
-def run(out: Path, only: str | None) -> None:
+@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Passes of imitation.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of DPO and PPO.")
+def run(out: Path, epochs: int, seeds: int) -> None:
     """Runs all stages that are not done yet, on one thread."""
     from reference_trainer.tiny.experiment import Experiment, Plan
 
-    Experiment(out, Plan(), click.echo).run(only)
+    plan = Plan(seeds=seeds)
+    Experiment(out, replace(plan, sft=replace(plan.sft, epochs=epochs)), click.echo).run()
 
 
 @main.command()

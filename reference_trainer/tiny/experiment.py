@@ -74,12 +74,10 @@ class Experiment:
         self.folder, self.plan, self.say = folder, plan, say
         torch.set_num_threads(1)
 
-    def run(self, only: str | None = None) -> None:
-        """All stages, or one; those that are done are passed over. One seed of every method before the next seed."""
+    def run(self) -> None:
+        """All stages; those that are done are passed over. One seed of every method before the next seed."""
         self._same_plan()
         self.stage("sft", self._sft)
-        if only == "sft":
-            return
         for seed in range(self.plan.seeds):
             for arm in ARMS:
                 self.stage(f"{arm}-{seed}", partial(self._ppo, arm=arm, seed=seed))
