@@ -107,6 +107,7 @@ def _train(recipe: PpoRecipe, name: str, folder: Folder, preflight: bool) -> int
     from reference_trainer import environment, launch
     from reference_trainer.provenance import trained_on
     from reference_trainer.setting import Setting
+    from rlpa_bench.runs import locked
 
     setting = Setting(recipe)
     known = trained_on(setting, name)
@@ -116,11 +117,13 @@ def _train(recipe: PpoRecipe, name: str, folder: Folder, preflight: bool) -> int
     if preflight:
         for note in launch.check_endpoints(setting):
             print(f"rlpa-bench: {note}", file=sys.stderr)
-    folder.prepare(setting, known)
-    begun = folder.agree()
-    print(f"{recipe.title}: {recipe.status}")
-    print(f"{'resumes after' if begun else 'begins at'} step {begun} of {setting.steps} in {folder.path}", flush=True)
-    launch.train(recipe, folder, interpreter, lambda step: print(f"{step} of {setting.steps}", flush=True), {})
+    with locked(folder.path):
+        folder.prepare(setting, known)
+        begun = folder.agree()
+        print(f"{recipe.title}: {recipe.status}")
+        how = "resumes after" if begun else "begins at"
+        print(f"{how} step {begun} of {setting.steps} in {folder.path}", flush=True)
+        launch.train(recipe, folder, interpreter, lambda event: print(event, flush=True))
     for model in folder.exported():
         print(model)
     return 0

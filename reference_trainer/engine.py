@@ -21,7 +21,7 @@ VARIABLE = "RLPA_BENCH_OPENRLHF"
 def source(*environments: Path) -> Path | None:
     """The folder ``openrlhf`` of the pinned version, or None where there is none.
 
-    Looked for in this order: ``RLPA_BENCH_OPENRLHF`` (a wheel, or a folder that holds the package), the given
+    Looked for in this order: ``RLPA_BENCH_OPENRLHF`` (the wheel, or a folder that holds it or the package), the given
     environments, this interpreter's own packages.
 
     Raises:
@@ -29,7 +29,8 @@ def source(*environments: Path) -> Path | None:
     """
     if given := os.environ.get(VARIABLE):
         path = Path(given)
-        found = _unpacked(path) if path.is_file() else path / "openrlhf"
+        wheels = [path] if path.is_file() else sorted(path.glob(f"openrlhf-{VERSION}-*.whl"))
+        found = _unpacked(wheels[0]) if wheels else path / "openrlhf"
         if not (found / "cli" / "train_ppo_ray.py").is_file():
             raise UsageError(f"{VARIABLE}={given} holds no OpenRLHF; name the wheel of openrlhf {VERSION}")
         return found

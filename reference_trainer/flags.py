@@ -125,7 +125,7 @@ LEFT_OUT = (
     ("--apply_chat_template", "done in the executor, which renders each turn"),
     ("--normalize_reward", "nothing: it only set buffers of the critic to 0 and 1"),
     ("--max_samples", "`users.limit` of the recipe"),
-    ("--use_wandb", "`--logger.wandb.key`, if WANDB_API_KEY is set; TensorBoard files are always written"),
+    ("--use_wandb", "TensorBoard files; no account is needed"),
 )
 """The authors' flags that no flag of today replaces."""
 

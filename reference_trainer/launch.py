@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from reference_trainer import environment
 from reference_trainer.flags import arguments
 from reference_trainer.folder import Folder
-from reference_trainer.monitor import Monitor, Step, StoppedError
+from reference_trainer.monitor import Evaluated, Monitor, Step, StoppedError
 from reference_trainer.recipe import PpoRecipe
 from reference_trainer.setting import Setting
 from rlpa_bench.aio import blocking
@@ -57,27 +57,31 @@ def check_endpoints(setting: Setting) -> list[str]:
     """Asks every role once. Returns what is odd; raises UsageError where nobody answers."""
 
     async def ask() -> list[str]:
-        notes: list[str] = (await preflight(setting.harness, setting.env, setting.cases[:1]))["notes"]
-        await setting.harness.aclose()
+        try:
+            notes: list[str] = (await preflight(setting.harness, setting.env, setting.cases[:1]))["notes"]
+        finally:
+            await setting.harness.aclose()
         return notes
 
     return blocking(ask)
 
 
 def train(
-    recipe: PpoRecipe, folder: Folder, interpreter: Path, tell: Callable[[Step], None], more: Mapping[str, str]
+    recipe: PpoRecipe,
+    folder: Folder,
+    interpreter: Path,
+    tell: Callable[[Step | Evaluated], None],
 ) -> None:
     """Trains to the end, or resumes where the newest checkpoint stands.
 
     Args:
-        tell: called after every step.
-        more: environment variables on top of the caller's.
+        tell: called after every step and evaluation.
 
     Raises:
         StoppedError: one sentence with the cause; the last checkpoint stays.
     """
     folder.agree()
-    env = {**ENVIRONMENT, **os.environ, **more, "PYTHONUNBUFFERED": "1"}
+    env = {**ENVIRONMENT, **os.environ, "PYTHONUNBUFFERED": "1"}
     monitor = Monitor(recipe.guards, steps=folder.step)
     with (folder.path / "train.log").open("a", encoding="utf-8") as log:
         engine = subprocess.Popen(
@@ -90,9 +94,9 @@ def train(
             for line in engine.stdout:
                 log.write(line)
                 log.flush()
-                if step := monitor.read(line):
+                if event := monitor.read(line):
                     folder.stamp()
-                    tell(step)
+                    tell(event)
             code = engine.wait()
         finally:
             _end(engine)
@@ -117,3 +121,5 @@ def _end(engine: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             continue
     engine.wait()
+    if engine.stdout:
+        engine.stdout.close()

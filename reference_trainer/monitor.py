@@ -17,6 +17,7 @@ from reference_trainer.recipe import Guards
 from rlpa_bench.errors import RlpaBenchError
 
 _STEP = re.compile(r"Global step (\d+): (\{.*\})")
+_EVALUATED = re.compile(r"global_step (\d+), eval_metrics: (\{.*\})")
 _NUMBER = re.compile(r"(?<![\w'\"])(nan|inf)(?![\w'\"])")
 _OURS = re.compile(
     r"(?:rlpa_bench\.errors\.)?(?:Usage|Judge|Simulator|Provider|RunDirectory|Boundary|Data|Plugin)Error: (.+)"
@@ -52,6 +53,18 @@ class Step:
         return ", ".join([f"step {self.number}", *known])
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An evaluation on users set apart: a curve to watch, no result."""
+
+    number: int
+    reward: float
+    """Mean over dialogues of the mean reward of a turn."""
+
+    def __str__(self) -> str:
+        return f"users set apart after step {self.number}: reward {self.reward:.3g}"
+
+
 @dataclass
 class Monitor:
     """Follows one run of the engine."""
@@ -63,13 +76,15 @@ class Monitor:
     """The last error the engine named, in one line."""
     _beyond: Counter[str] = field(default_factory=Counter)
 
-    def read(self, line: str) -> Step | None:
-        """The step that a line reports, if it does.
+    def read(self, line: str) -> Step | Evaluated | None:
+        """The step or the evaluation that a line reports, if it does.
 
         Raises:
             StoppedError: if the step is beyond a guard.
         """
         line = _COLOUR.sub("", line).rstrip()
+        if found := _EVALUATED.search(line):
+            return Evaluated(int(found[1]), _values(found[2]).get("eval_dev_pass1", math.nan))
         if not (found := _STEP.search(line)):
             self._note(line)
             return None

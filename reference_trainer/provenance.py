@@ -20,6 +20,7 @@ def trained_on(setting: Setting, name: str) -> Mapping[str, Any]:
     profiles = sorted({case.cluster for case in setting.cases})
     judges = {judge.name: _said("judges", judge) for judge in env.judges}
     known = {
+        "method": "rlpa",
         "recipe": name,
         "recipe_digest": sha256(dumps(recipe.model_dump(mode="json"))).hexdigest(),
         "title": recipe.title,

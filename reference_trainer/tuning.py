@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from reference_trainer.folder import TRAINED_ON
 from reference_trainer.monitor import StoppedError
 from reference_trainer.recipe import DpoRecipe, SftRecipe
 from rlpa_bench.errors import DataError, UsageError
@@ -35,6 +36,8 @@ def check(recipe: SftRecipe | DpoRecipe, name: str, folder: Path) -> list[str]:
     rows = check_rows(recipe)
     folder.mkdir(parents=True, exist_ok=True)
     known = {
+        **_data_seen(Path(recipe.data)),
+        "method": recipe.kind,
         "recipe": name,
         "title": recipe.title,
         "base_model": recipe.model,
@@ -46,6 +49,12 @@ def check(recipe: SftRecipe | DpoRecipe, name: str, folder: Path) -> list[str]:
     with replacing(folder / "recipe.json") as file:
         file.write(dumps(given))
     return [sys.executable, "-m", "reference_trainer.tune", str(folder / "recipe.json")]
+
+
+def _data_seen(data: Path) -> Mapping[str, Any]:
+    """What the dialogues of the data met, as the file beside them says."""
+    beside = data.with_name(TRAINED_ON)
+    return dict(json.loads(beside.read_bytes())) if beside.is_file() else {}
 
 
 def check_rows(recipe: SftRecipe | DpoRecipe) -> int:
@@ -83,16 +92,18 @@ def _is_message(message: Any) -> bool:
 def run(recipe: SftRecipe | DpoRecipe, command: list[str], folder: Path) -> None:
     """Tunes; its words go to this terminal and to ``train.log``. Raises StoppedError with the last thing it said."""
     last = ""
-    with (folder / "train.log").open("a", encoding="utf-8") as log:
-        process = subprocess.Popen(
+    with (
+        (folder / "train.log").open("a", encoding="utf-8") as log,
+        subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
+        ) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
             log.write(line)
             last = line.strip() or last
-    if process.wait():
+    if process.returncode:
         raise StoppedError(f"{recipe.kind} ended with exit code {process.returncode}: {last[:300]}")
 
 

@@ -27,7 +27,11 @@ def _unwrapped(work: Work[T]) -> T:
     try:
         return asyncio.run(work())
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
+        raise first_of(group) from None
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The error itself, or the first one in a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

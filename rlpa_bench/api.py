@@ -21,7 +21,9 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "rlpa_bench.hookspecs": (),
     "rlpa_bench.testing": (),
     "rlpa_bench.alignment": (),
-    "rlpa_bench.matching": (),
+    "rlpa_bench.matching": (
+        "Match", "Matcher", "match_profiles", "match_items", "match_weighted", "released_f1", "resolve",
+    ),
     "rlpa_bench.statistics": (),
     "rlpa_bench.build": ("Candidate", "Harness", "parse_options"),
     "rlpa_bench.contract": ("Contract", "Parsed"),
@@ -29,7 +31,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "rlpa_bench.ontology": ("Ontology",),
     "rlpa_bench.plugins": ("Offer", "Plugins", "Problem"),
     "rlpa_bench.randomness": ("Draws",),
-}
+}  # fmt: skip
 """Module -> its public names; none means every name of its own without an underscore. All else may change any day."""
 
 

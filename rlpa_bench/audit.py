@@ -96,14 +96,22 @@ def _faults(dialogue: Dialogue, case: Case, ontology: Ontology) -> Iterator[Faul
                 yield Fault("contradiction", turn.index, f"states what the profile does not hold: {strange[0]}")
             if wrong := _against(text, case, turn, ontology, own):
                 yield Fault("contradiction", turn.index, wrong)
-            new = [key for key in told if key not in known]
-            known.update(new)
+            planned = _planned(case, turn)
+            new = [key for key in told if key not in known and key not in planned]
+            known.update(told)
             most = _most(len(case.gold.at(turn.session, turn.index).facts), before, ontology)
             if len(new) > most:
                 yield Fault("over the cap", turn.index, f"tells {len(new)} new facts, {most} are allowed")
         before = turn
     if dialogue.ended.startswith("user"):
         yield Fault("early stop", len(dialogue.turns), dialogue.ended)
+
+
+def _planned(case: Case, turn: Turn) -> set[str]:
+    """Facts that the protocol, not the simulator, has the user tell: of remarks and of changes."""
+    remark = case.remark(turn.index)
+    changes = case.gold.changes if case.gold else ()
+    return {*(remark.disclosed if remark else ()), *(change.new.key for change in changes if change.new)}
 
 
 def _most(facts: int, before: Turn | None, ontology: Ontology) -> int:

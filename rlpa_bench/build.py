@@ -61,6 +61,7 @@ class Candidate:
     name: str
     baseline: Baseline
     model: str = ""
+    """The model that really answers: of a trained baseline, its checkpoint."""
 
 
 class Harness:
@@ -147,8 +148,12 @@ class Harness:
             raise UsageError(f"baseline {baseline!r} needs a model: write MODEL/{baseline}")
         if not component.needs_model:
             return Candidate(baseline, cast(Baseline, self._build(offer, argument)))
-        handle = self.context.model(model, "candidate")
-        return Candidate(f"{model}/{baseline}", cast(Baseline, self._build(offer, argument, model=handle)), model)
+        options = self._options(offer, self._name(offer, argument))
+        with guarding(offer.origin):
+            options, served = component.resolve(options, model)
+        handle = self.context.model(served, "candidate")
+        built = self._build(offer, argument, options=options, model=handle)
+        return Candidate(f"{model}/{baseline}", cast(Baseline, built), served)
 
     def controls(self) -> list[str]:
         """Names of the model-free candidates that can run here."""
@@ -200,18 +205,21 @@ class Harness:
         model = cast(Model, self._build(offer, argument))
         return model, self._component_options[f"models/{self._name(offer, argument)}"]
 
-    def _build(self, offer: Offer, argument: str, **more: Any) -> Component:
+    def _build(self, offer: Offer, argument: str, *, options: Any = None, **more: Any) -> Component:
         name = self._name(offer, argument)
-        values = self._values(offer, name)
-        try:
-            options = offer.component.Options(**values)
-        except ValueError as error:
-            raise UsageError(f"{offer.kind[:-1]} {offer.name!r}: option {describe_invalid(error)}") from None
+        options = self._options(offer, name) if options is None else options
         self._component_options[f"{offer.kind}/{name}"] = options.model_dump(mode="json")
         with guarding(offer.origin):
             component = offer.component(options, self.context, argument, **more)
         self._built.append((offer, component))
         return component
+
+    def _options(self, offer: Offer, name: str) -> Any:
+        """The validated options of a component. Raises UsageError."""
+        try:
+            return offer.component.Options(**self._values(offer, name))
+        except ValueError as error:
+            raise UsageError(f"{offer.kind[:-1]} {offer.name!r}: option {describe_invalid(error)}") from None
 
     def _name(self, offer: Offer, argument: str) -> str:
         """``name:argument`` where that one has options of its own, so that two roles may use two endpoints."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from rlpa_bench.errors import UsageError
 from rlpa_bench.runs import Run, differing
 from rlpa_bench.statistics import Difference, RankInterval, holm, paired_difference, rank_intervals
+from rlpa_bench.terms import unequal_rows, unlike_models
 
 RANK_PROFILES = 50
 """Profiles below which there are no ranks."""
@@ -92,6 +93,22 @@ def _by_profile(values: Mapping[str, float], clusters: Mapping[str, str]) -> dic
     return {cluster: sum(group) / len(group) for cluster, group in groups.items()}
 
 
+def _rows_unlike(one: Run, other: Run) -> Iterator[str]:
+    """The terms in which the models of two runs were asked differently, and the runs' retries."""
+    if (before := one.info.get("retries")) != (now := other.info.get("retries")):
+        yield f"retries was {before}, now {now}"
+    first = _first_model(one)
+    for name in other.info["plan"]["candidates"]:
+        if first and other.info["candidates"][name]["model"]:
+            yield from unlike_models(one.info, first, other.info, name)
+
+
+def _first_model(run: Run) -> str:
+    """The first candidate that asks a model; empty if there are only controls."""
+    models = (name for name in run.info["plan"]["candidates"] if run.info["candidates"][name]["model"])
+    return next(models, "")
+
+
 def terms(run: Run) -> dict[str, object]:
     """What two runs must share for their numbers to be comparable."""
     identity = run.info["identity"]
@@ -103,9 +120,9 @@ def terms(run: Run) -> dict[str, object]:
 
 
 def _unlike(runs: Sequence[Run], *, force: bool) -> list[str]:
-    notes = []
+    notes = [f"Not on the terms of the first model: {row}." for run in runs for row in unequal_rows(run.info)]
     for run in runs[1:]:
-        if differences := list(differing(terms(runs[0]), terms(run))):
+        if differences := list(dict.fromkeys((*differing(terms(runs[0]), terms(run)), *_rows_unlike(runs[0], run)))):
             sentence = f"{runs[0].path} and {run.path} differ in {'; '.join(differences[:3])}"
             if not force:
                 raise UsageError(f"{sentence}; compare them with --force if that is what you want")

@@ -45,7 +45,7 @@ class RunContext:
         """(model, role) of every handle given out, in order."""
         self._factory = model_factory
         self._cache = cache
-        self._max_retries = max_retries
+        self.max_retries = max_retries
         self._max_connections = max_connections
 
     def endpoint(self, spec: str) -> Endpoint:
@@ -53,7 +53,7 @@ class RunContext:
         if spec not in self.endpoints:
             model, options = self._factory(spec)
             limit = Throttle(self._max_connections or model.concurrency or CONNECTIONS)
-            self.endpoints[spec] = Endpoint(model, spec, options, limit, self._max_retries)
+            self.endpoints[spec] = Endpoint(model, spec, options, limit, self.max_retries)
         return self.endpoints[spec]
 
     def model(self, spec: str, role: str) -> Handle:

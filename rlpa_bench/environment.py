@@ -121,9 +121,7 @@ class DialogueEnv:
                 return replace(state, turns=turns, ended="schedule")
         waiting = replace(state, turns=turns, session=session, user=Utterance(""))
         opening = planned[session].opening if session > state.session else None
-        if opening is None:
-            return replace(waiting, user=await self._said(self.simulator.reply, waiting))
-        return replace(waiting, user=Utterance(opening, state=turn.user.state))
+        return replace(waiting, user=await self._next(waiting, opening))
 
     async def step(self, state: State, output: Output | str) -> tuple[State, Scored]:
         """``score`` and ``advance`` of one output."""
@@ -141,6 +139,20 @@ class DialogueEnv:
 
     def _profile(self, turn: Turn) -> str:
         return "" if turn.malformed else self.contract.parse(turn.output.raw).profile
+
+    async def _next(self, waiting: State, opening: str | None) -> Utterance:
+        """What the user says next: the words that the protocol fixes, and what the simulator answers."""
+        remark = waiting.case.remark(waiting.turn)
+        if opening is not None:
+            said = Utterance(opening, state=waiting.turns[-1].user.state)
+        elif remark is not None and remark.alone:
+            said = Utterance("", state=waiting.turns[-1].user.state)
+        else:
+            said = await self._said(self.simulator.reply, waiting)
+        if remark is None:
+            return said
+        known = None if said.disclosed is None else tuple(dict.fromkeys((*said.disclosed, *remark.disclosed)))
+        return replace(said, text=f"{said.text} {remark.text}".strip(), disclosed=known)
 
     async def _said(self, speak: Callable[[State], Awaitable[object]], state: State) -> Utterance:
         who = f"simulator {self.simulator.name!r}"

@@ -61,15 +61,18 @@ async def guarded(who: str, method: Callable[..., Awaitable[T]], *args: Any, unh
     """
     import asyncio  # here, since listing plugins needs this module and no event loop
 
-    limit = patience() * CALLS
+    work = _Watched(who, _awaited(method, *args))
     try:
-        async with asyncio.timeout(None if unhurried else limit) as clock:
-            answer: T = await _Watched(who, _awaited(method, *args))
+        if work.begin():  # most calls wait for nothing, and a timer is dear
+            answer: T = work.answer
             return answer
+        async with asyncio.timeout(None if unhurried else patience() * CALLS) as clock:
+            rest: T = await work
+            return rest
     except TimeoutError:
-        if not clock.expired():
+        if not (work.waited and clock.expired()):
             raise
-        raise BoundaryError(f"{who} gave no answer within {limit:g} s", reason="timeout") from None
+        raise BoundaryError(f"{who} gave no answer within {patience() * CALLS:g} s", reason="timeout") from None
     except Interrupted as error:
         raise BoundaryError(str(error), reason="blocked") from None
     except SystemExit as error:
@@ -88,8 +91,14 @@ async def _awaited(method: Callable[..., Awaitable[T]], *args: Any) -> T:
 class Stepped:
     """A coroutine around each of whose stretches between two awaits something is done."""
 
+    answer: Any = None
+    """What it returned, once it has."""
+    waited = False
+    """Whether it did not come to its end in the first stretch."""
+
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self._work = work
+        self._waits_for: Any = None
 
     def enter(self) -> None:
         """Before a stretch."""
@@ -97,22 +106,32 @@ class Stepped:
     def leave(self) -> None:
         """After it, however it ended."""
 
+    def begin(self) -> bool:
+        """The first stretch; whether that was all. If not, await the rest."""
+        self.waited = not self._stretch(partial(self._work.send, None))
+        return not self.waited
+
+    def _stretch(self, resume: Callable[[], Any]) -> bool:
+        self.enter()
+        try:
+            self._waits_for = resume()
+        except StopIteration as done:
+            self.answer = done.value
+            return True
+        finally:
+            self.leave()
+        return False
+
     def __await__(self) -> Generator[Any, Any, Any]:
-        resume = partial(self._work.send, None)
-        while True:
-            self.enter()
+        ended = not self.waited and self.begin()
+        while not ended:
             try:
-                waits_for = resume()
-            except StopIteration as done:
-                return done.value
-            finally:
-                self.leave()
-            try:
-                answer = yield waits_for
+                given = yield self._waits_for
             except BaseException as error:
-                resume = partial(self._work.throw, error)
+                ended = self._stretch(partial(self._work.throw, error))
             else:
-                resume = partial(self._work.send, answer)
+                ended = self._stretch(partial(self._work.send, given))
+        return self.answer
 
 
 class _Watched(Stepped):
@@ -161,22 +180,26 @@ def describe(error: BaseException) -> str:
 def _watch(who: str) -> None:
     main = threading.current_thread() is threading.main_thread()
     _steps.append((who, monotonic(), main))
-    if main and signal.getsignal(SIGNAL) is not _interrupt:
-        signal.signal(SIGNAL, _interrupt)
     if not (_Watcher.current and _Watcher.current.is_alive()):
         _Watcher.current = _Watcher(name="rlpa-bench plugin guard", daemon=True)
         _Watcher.current.start()
+    if main and not _Watcher.armed:
+        signal.signal(SIGNAL, _interrupt)
+        _Watcher.armed = True
 
 
 class _Watcher(threading.Thread):
     """Looks now and then whether the same stretch is still running."""
 
     current: _Watcher | None = None
+    armed = False
+    """Whether the main thread listens to the signal."""
 
     def run(self) -> None:
         pause = threading.Event()
         seen, times = None, 0
         while not pause.wait(min(1.0, patience() / 4)):
+            _Watcher.armed = signal.getsignal(SIGNAL) is _interrupt
             if step := _overdue():
                 times = times + 1 if step == seen else 1
                 seen = step
@@ -185,7 +208,8 @@ class _Watcher(threading.Thread):
 
 def _end(who: str, since: float, main: bool, times: int) -> None:
     if main and times <= STUBBORN:
-        signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
+        if _Watcher.armed:  # else the signal would end the process
+            signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
     elif main:
         print(f"rlpa-bench: {_sentence(who)} and cannot be interrupted; resume without it", file=sys.stderr, flush=True)
         os._exit(1)

@@ -1,7 +1,11 @@
 """Every hook of rlpa-bench. Implementations are marked with ``rlpa_bench.hookimpl``.
 
-A plugin is a module named by an entry point in the group ``rlpa_bench``. Hooks that offer components return
-classes and import them inside the function body, so that listing plugins loads nothing heavy.
+A plugin is a module, or an object in one, named by an entry point in the group ``rlpa_bench``. Hooks that offer
+components return classes and import them inside the function body, so that listing plugins loads nothing heavy.
+
+Hooks that observe a run can neither change nor stop it, and it waits for none of them: each plugin's are called one
+after another in a thread of that run and that plugin, with copies of what happened. What was lost is noted among the
+run's problems.
 """
 
 from __future__ import annotations
@@ -64,7 +68,7 @@ def rlpa_bench_commands(group: click.Group) -> None:
 
 @hookspec
 def rlpa_bench_run_start(run: Mapping[str, Any]) -> None:
-    """A run begins; ``run`` is the content of run.json. Observers cannot change or stop a run."""
+    """A run begins, or goes on after a break; ``run`` is the content of run.json."""
 
 
 @hookspec
@@ -79,4 +83,9 @@ def rlpa_bench_dialogue_end(dialogue: Dialogue) -> None:
 
 @hookspec
 def rlpa_bench_run_end(summary: Mapping[str, Any]) -> None:
-    """A run finished; ``summary`` is the content of summary.json."""
+    """A run is finished, or its results were made again; ``summary`` is the content of summary.json."""
+
+
+@hookspec
+def rlpa_bench_run_stop(reason: str) -> None:
+    """A run ended before it was finished: interrupted, over its budget, failing. What it has can be resumed."""

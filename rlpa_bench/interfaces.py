@@ -158,6 +158,8 @@ class Suite(Component):
 
     protocol: ClassVar[str]
     """``name/version``; rises only when scores can move; seeds the randomness and keys the boards."""
+    unpublishable: ClassVar[str] = ""
+    """Why its cases must not be published, such as texts without a licence; empty if they may."""
 
     @abstractmethod
     def cases(self) -> Sequence[Case]:
@@ -253,6 +255,16 @@ class Baseline(Component):
     def __init__(self, options: Any, context: Context, argument: str = "", model: BoundModel | None = None) -> None:
         super().__init__(options, context, argument)
         self._model = model
+
+    @classmethod
+    def resolve(cls, options: Any, model: str) -> tuple[Any, str]:
+        """Options and model specification to build it with; a baseline that answers with another model says so here."""
+        return options, model
+
+    @property
+    def trained_on(self) -> Mapping[str, JSON] | None:
+        """What its weights were trained on, where it knows (see :mod:`rlpa_bench.checkpoints`)."""
+        return None
 
     @property
     def model(self) -> BoundModel:
@@ -361,6 +373,10 @@ def _reason(score: Score) -> str:
 
 class Metric(Component):
     """Gives one value per unit and says how to reduce; intervals are the core's business."""
+
+    def read_run(self, path: Path) -> None:
+        """Looks into the folder of a run that is about to be summarised, before ``columns`` is asked."""
+        return
 
     @abstractmethod
     def columns(self, judges: Mapping[str, JudgeInfo]) -> Sequence[Column]:

@@ -58,11 +58,14 @@ def manifest(
                 "baseline": candidate.baseline.name,
                 "control": not candidate.baseline.needs_model,
                 "grants": sorted(candidate.baseline.grants),
+                "trained_on": candidate.baseline.trained_on,
                 "planned": plan.planned(name),
             }
             for name, candidate in candidates.items()
         },
         "judges": [plain(asdict(JudgeInfo.of(judge))) for judge in env.judges],
+        "unpublishable": harness.suite.unpublishable,
+        "retries": harness.context.max_retries,
         "problems": [str(problem) for problem in harness.plugins.problems],
         "python": sys.version.split()[0],
         "git": _git_state(),

@@ -83,12 +83,15 @@ class ClosedMatcher:
         self._ontology, self._cap = ontology, cap
 
     def resolve(self, lines: Lines) -> list[Item]:
+        """See :class:`Matcher`."""
         return resolve(lines, self._ontology)
 
     def match(self, inferred: Sequence[Item], golden: Sequence[Item]) -> Match:
+        """See :class:`Matcher`."""
         return match_items(inferred, golden, self._ontology, cap=self._cap)
 
     def weight(self, inferred: Item, golden: Item) -> float:
+        """See :class:`Matcher`."""
         return weight(inferred, golden, self._ontology)
 
 
@@ -112,6 +115,7 @@ def resolve(lines: Lines, ontology: Ontology) -> list[Item]:
 
 
 def items_of(lines: Lines) -> Iterable[Item]:
+    """The items of a profile in any accepted form, as they are written. Raises UsageError for other forms."""
     if isinstance(lines, Profile):
         lines = lines.items
     for line in (lines,) if isinstance(lines, (str, Mapping)) else lines:
@@ -144,10 +148,10 @@ def match_items(inferred: Sequence[Item], golden: Sequence[Item], ontology: Onto
     if not left or not right:
         same = float(not left and not right)
         return Match(same, same, same, unmatched=tuple(left), flags=("both_empty",) if same else tuple(flags))
-    pairs = _pairs(left, right, ontology)
+    groups = _groups(right)
+    pairs = _pairs(left, right, groups, ontology)
     taken = {id(pair[0]) for pair in pairs}
     unmatched = [item for item in left if id(item) not in taken]
-    groups = _groups(right)
     against = ((item, _conflict(item, groups.get(_group(item), ()), ontology)) for item in unmatched)
     if any(not item.id for item, _, _ in pairs):
         flags.append("text")
@@ -248,6 +252,7 @@ def _signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def singular(word: str) -> str:
+    """An English noun in the singular, by its ending; anything else as it is."""
     if word.endswith("children"):
         return word[:-3]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
@@ -265,7 +270,9 @@ def _compatible(a: Item, b: Item) -> bool:
     return a.slot == b.slot or any(item.slot not in SLOTS or item.slot == "Others" for item in (a, b))
 
 
-def _pairs(left: list[Item], right: list[Item], ontology: Ontology) -> list[tuple[Item, Item, float]]:
+def _pairs(
+    left: list[Item], right: list[Item], groups: Mapping[str, list[Item]], ontology: Ontology
+) -> list[tuple[Item, Item, float]]:
     """One-to-one pairs of maximum total weight.
 
     Equal ids pair first: an item has at most one such partner, and any other use of the two brings 0.5 each.
@@ -278,16 +285,14 @@ def _pairs(left: list[Item], right: list[Item], ontology: Ontology) -> list[tupl
             rest.append(item)
         else:
             pairs.append((item, partner, 1.0))
-    free = [*by_id.values(), *(item for item in right if not item.id)]
-    groups = _groups(free)
-    columns = {id(item): j for j, item in enumerate(free)}
+    taken = {id(pair[1]) for pair in pairs}
     edges = [
-        (i, columns[id(other)], value)
+        (i, right.index(other), value)
         for i, item in enumerate(rest)
         for other in groups.get(_group(item), ())
-        if (value := weight(item, other, ontology))
+        if id(other) not in taken and (value := weight(item, other, ontology))
     ]
-    return pairs + [(rest[i], free[j], value) for i, j, value in assign(edges)]
+    return pairs + [(rest[i], right[j], value) for i, j, value in assign(edges)]
 
 
 def _group(item: Item) -> str:

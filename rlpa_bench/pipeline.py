@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlpa_bench.aio import blocking
+from rlpa_bench.aio import blocking, first_of
 from rlpa_bench.build import Candidate, Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
 from rlpa_bench.environment import DialogueEnv
@@ -21,7 +21,7 @@ from rlpa_bench.plugins import Plugins
 from rlpa_bench.preflight import preflight
 from rlpa_bench.recompute import complete
 from rlpa_bench.request import Limits, Request, check, names
-from rlpa_bench.runner.batch import Batch, Tally
+from rlpa_bench.runner.batch import Batch, Pace, ScoreDialogue, Tally
 from rlpa_bench.runs import Run, check_identity, finalise, locked, read_json, write_json
 from rlpa_bench.scoring import other_case, score_dialogue
 from rlpa_bench.summary import columns_of
@@ -167,6 +167,13 @@ class Flow:
     async def run(self) -> Run:
         """See :func:`run`."""
         try:
+            return await self._run()
+        except BaseException as error:
+            self.harness.plugins.notify("run_stop", reason=str(first_of(error)) or "interrupted")
+            raise
+
+    async def _run(self) -> Run:
+        try:
             env, candidates, plan = self._build()
             metrics = self.harness.metrics()
             columns_of(metrics, {judge.name: JudgeInfo.of(judge) for judge in env.judges})
@@ -285,12 +292,13 @@ def _over_budget(cost: float, limit: float | None) -> str:
     return f"--max-cost {limit} is spent ({cost:.2f} US dollars); resume with a higher one"
 
 
-def _scorer(env: DialogueEnv, cases: Sequence[Case], repeats: int) -> Callable[[Dialogue], Any]:
+def _scorer(env: DialogueEnv, cases: Sequence[Case], repeats: int) -> ScoreDialogue:
     by_id = {case.id: case for case in cases}
     others = {case.id: other_case(case, cases) for case in cases}
 
-    async def score(dialogue: Dialogue) -> list[Score]:
+    async def score(dialogue: Dialogue, pace: Pace) -> list[Score]:
         case, other = by_id[dialogue.case], others[dialogue.case]
-        return [s async for s in score_dialogue(dialogue, case, env.judges, repeats=repeats, other=other)]
+        scores = score_dialogue(dialogue, case, env.judges, repeats=repeats, other=other, pace=pace)
+        return [score async for score in scores]
 
     return score

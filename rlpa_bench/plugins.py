@@ -1,6 +1,7 @@
 """Finding plugins: entry points of the group ``rlpa_bench``, one at a time, so that one broken plugin stops nobody.
 
-Where they come from is in :mod:`rlpa_bench.sources`, how their code is kept from harm in :mod:`rlpa_bench.guard`.
+Where they come from is in :mod:`rlpa_bench.sources`, how their code is kept from harm in :mod:`rlpa_bench.guard`, how
+those that watch a run are told in :mod:`rlpa_bench.observing`.
 
 pluggy's own loader skips a second entry point of the same name, stops at the first plugin whose import fails and
 accepts a misspelt hook; here each of these is kept as a problem that ``plugins list`` shows.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
 from inspect import isabstract
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -24,6 +25,11 @@ from rlpa_bench.errors import PluginError
 from rlpa_bench.guard import guarding, patience
 from rlpa_bench.interfaces import KINDS, Baseline, Component, Judge, Metric, Model, Simulator, Suite
 from rlpa_bench.sources import Source, sources
+
+if TYPE_CHECKING:
+    import click
+
+    from rlpa_bench.observing import Observer
 
 GROUP = "rlpa_bench"
 BASES: dict[str, type[Component]] = dict(zip(KINDS, (Suite, Simulator, Judge, Baseline, Model, Metric), strict=True))
@@ -48,8 +54,8 @@ class Offer:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Modules it requires that are not installed; looks without importing them."""
-        return tuple(module for module in self.component.requires if not _installed(module))
+        """Modules it requires that are not installed."""
+        return tuple(module for module in self.component.requires if not installed(module))
 
     @property
     def problem(self) -> str:
@@ -81,7 +87,8 @@ def refusal(kind: str, component: object) -> str:
     return ""
 
 
-def _installed(module: str) -> bool:
+def installed(module: str) -> bool:
+    """Whether there is such a module; looks without importing it."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # the package that would hold it
@@ -90,15 +97,18 @@ def _installed(module: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A plugin that could not be loaded, and why."""
+    """What is wrong with a plugin."""
 
     plugin: str
     distribution: str
     version: str
     message: str
+    skipped: bool = True
+    """Whether it takes no part; else it did something wrong when it was used."""
 
     def __str__(self) -> str:
-        return f"plugin {self.plugin!r} of {self.distribution} {self.version} was skipped: {self.message}"
+        who = f"plugin {self.plugin!r} of {self.distribution} {self.version}".rstrip()
+        return f"{who}{' was skipped' if self.skipped else ''}: {self.message}"
 
 
 class Plugins:
@@ -108,9 +118,10 @@ class Plugins:
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self.problems: list[Problem] = []
-        self._origin: dict[int, tuple[str, str]] = {}
+        self._origin: dict[int, tuple[str, str, str]] = {}
+        """id of a plugin -> entry point or file, distribution and version that it comes from."""
         self._offers: dict[str, list[Offer]] = {}
-        self._muted: set[tuple[int, str]] = set()
+        self._observers: list[Observer] | None = None
         patience()  # a setting that is no number is said before anything runs
         for source in sources(entry_point_group):
             self._load(source)
@@ -118,25 +129,40 @@ class Plugins:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__), "this process", "")
 
     def notify(self, event: str, **facts: Any) -> None:
-        """Calls the hook ``rlpa_bench_EVENT`` of every plugin, the latest first.
+        """Tells the plugins that observe runs; waits for them only when a run is over, and notes what they lost."""
+        from rlpa_bench import observing  # here, since listing plugins needs none of it
 
-        A plugin that raises is noted among the problems and not called for this event again.
-        """
-        for implementation in reversed(getattr(self.manager.hook, f"rlpa_bench_{event}").get_hookimpls()):
-            key = (id(implementation.plugin), event)
-            if key in self._muted:
-                continue
+        if self._observers is None and event != observing.STOP:
+            self._observers = self._observing(observing.EVENTS)
+        observers = self._observers or []
+        for observer in observers:
+            observer.put(event, facts)
+        if event in observing.WAIT:
+            self._observers = None
+            for observer, lost in observing.losses(observers, event):
+                self.problems.append(Problem(*observer.origin, lost, skipped=False))
+
+    def _observing(self, events: Iterable[str]) -> list[Observer]:
+        from rlpa_bench.observing import Observer
+
+        found: dict[int, dict[str, pluggy.HookImpl]] = {}
+        for event in events:
+            for hook in getattr(self.manager.hook, f"rlpa_bench_{event}").get_hookimpls():
+                found.setdefault(id(hook.plugin), {})[event] = hook
+        return [Observer(self._origin[plugin], hooks) for plugin, hooks in found.items()]
+
+    def add_commands(self, group: click.Group) -> None:
+        """Lets the plugins add their commands; one that fails at it is noted."""
+        for hook in self.manager.hook.rlpa_bench_commands.get_hookimpls():
             try:
-                implementation.function(*(facts[name] for name in implementation.argnames))
-            except (Exception, SystemExit) as error:  # an observer may be anybody's code and stops nobody
-                self._muted.add(key)
-                name = implementation.plugin_name.split(":")[1]
-                message = f"hook {event} raised {type(error).__name__}: {error}"
-                self.problems.append(Problem(name, *self._origin[key[0]], message))
+                with guarding("rlpa_bench_commands()"):
+                    hook.function(group)
+            except PluginError as error:
+                self.problems.append(Problem(*self._origin[id(hook.plugin)], str(error), skipped=False))
 
     def report(self, offer: Offer, message: str) -> None:
         """Notes what a component did wrong when it was used."""
-        self.problems.append(Problem(offer.name, offer.distribution, offer.version, message))
+        self.problems.append(Problem(offer.name, offer.distribution, offer.version, message, skipped=False))
 
     def offers(self, kind: str) -> list[Offer]:
         """All components of a kind, in the order of their names."""
@@ -188,31 +214,31 @@ class Plugins:
         try:
             if why := mismatch(getattr(plugin, "rlpa_bench_api", API_VERSION)):
                 raise PluginError(why)
-            self.manager.register(plugin, name=f"{distribution}:{name}:{id(plugin)}")
+            self.manager.register(plugin, name=str(id(plugin)))
             self.manager.check_pending()
-        except Exception as error:  # a bad hook must not stop the other plugins
+        except (Exception, SystemExit) as error:  # pluggy looks at every attribute of what may be anything
             if self.manager.is_registered(plugin):
                 self.manager.unregister(plugin)
             self.problems.append(Problem(name, distribution, version, " ".join(str(error).split())))
             return
-        self._origin[id(plugin)] = (distribution, version)
+        self._origin[id(plugin)] = (name, distribution, version)
 
     def _collect(self, kind: str) -> list[Offer]:
         offers = []
         caller = getattr(self.manager.hook, f"rlpa_bench_{kind}")
-        for implementation in caller.get_hookimpls():
-            origin = self._origin[id(implementation.plugin)]
-            name = implementation.plugin_name.split(":")[1]
+        for hook in caller.get_hookimpls():
+            name, distribution, version = self._origin[id(hook.plugin)]
             who = f"rlpa_bench_{kind}()"
             try:
                 with guarding(who):
-                    components = list(implementation.function())
+                    components = list(hook.function())
             except PluginError as error:  # one broken plugin leaves the others alive
-                self.problems.append(Problem(name, *origin, str(error)))
+                self.problems.append(Problem(name, distribution, version, str(error)))
                 continue
             for component in components:
                 if why := refusal(kind, component):
-                    self.problems.append(Problem(name, *origin, f"{who} offers what is no {kind[:-1]}: {why}"))
+                    why = f"{who} offers what is no {kind[:-1]}: {why}"
+                    self.problems.append(Problem(name, distribution, version, why))
                 else:
-                    offers.append(Offer(kind, component.name, component, *origin, name))
+                    offers.append(Offer(kind, component.name, component, distribution, version, name))
         return sorted(offers, key=lambda offer: (offer.name, offer.distribution))

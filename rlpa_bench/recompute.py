@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import Any
 from rlpa_bench.aio import blocking
 from rlpa_bench.build import Harness, OptionTree, parse_options
 from rlpa_bench.cache import CallCache, cache_dir
-from rlpa_bench.errors import RunDirectoryError
-from rlpa_bench.interfaces import Judge, JudgeInfo
+from rlpa_bench.errors import DataError, PluginError, RunDirectoryError
+from rlpa_bench.guard import guarding
+from rlpa_bench.interfaces import Judge, JudgeInfo, Metric
 from rlpa_bench.manifest import described_as
 from rlpa_bench.plan import Plan
 from rlpa_bench.plugins import Plugins
@@ -21,18 +24,24 @@ from rlpa_bench.request import names
 from rlpa_bench.runs import Run, check_identity, finalise, locked, write_json
 from rlpa_bench.scoring import OTHER, other_case, score_dialogue
 from rlpa_bench.summary import columns_of, joined, summarise
-from rlpa_bench.transcripts import SCHEMA, dumps, plain, read_scores, replacing, score_order
+from rlpa_bench.transcripts import SCHEMA, dumps, plain, read_scores, replacing, score_order, score_record
+from rlpa_bench.types import Dialogue, Score
+
+AT_ONCE = 16
+"""Dialogues that are judged again at the same time."""
 
 
-def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
+def complete(path: Path, metrics: Sequence[Metric], plugins: Plugins) -> Run:
     """Writes what is derived from transcripts and scores: summary, table and report."""
     from rlpa_bench.report import write_report
 
     run = Run(path)
-    failed: dict[str, str] = {}
+    failed = _unread(path, metrics)
+    metrics = [metric for metric in metrics if metric.name not in failed]
     summary = summarise(run.records(), metrics, run.judges, failed)
     live = [metric for metric in metrics if metric.name not in failed]
-    columns = [asdict(column) for column, _ in columns_of(live, run.judges).values()]
+    filled = {name for row in summary.values() for name in row}
+    columns = [asdict(column) for name, (column, _) in columns_of(live, run.judges).items() if name in filled]
     if failed:
         run = _left_out(run, failed, plugins)
     for column in columns:
@@ -49,15 +58,34 @@ def complete(path: Path, metrics: Sequence[Any], plugins: Plugins) -> Run:
     )
     write_report(run)
     plugins.notify("run_end", summary=run.summary)
-    return run
+    return _noted(run, plugins)
+
+
+def _unread(path: Path, metrics: Sequence[Metric]) -> dict[str, str]:
+    """Lets the metrics look into the run's folder; those that fail at it, and why."""
+    failed = {}
+    for metric in metrics:
+        try:
+            with guarding(f"metric {metric.name!r}"):
+                metric.read_run(path)
+        except (PluginError, DataError) as error:
+            failed[metric.name] = str(error)
+    return failed
 
 
 def _left_out(run: Run, failed: Mapping[str, str], plugins: Plugins) -> Run:
-    """Notes metrics that failed among the run's problems."""
     for name, why in failed.items():
         plugins.report(plugins.find("metrics", name), f"its columns are left out: {why}")
-    noted = [str(problem) for problem in plugins.problems]
-    problems = list(dict.fromkeys([*run.info.get("problems", ()), *noted]))
+    return _noted(run, plugins)
+
+
+def _noted(run: Run, plugins: Plugins) -> Run:
+    """Writes what plugins did wrong meanwhile into run.json."""
+    known = run.info.get("problems", [])
+    noted = [str(problem) for problem in plugins.problems if not problem.skipped]
+    problems = list(dict.fromkeys([*known, *noted]))
+    if problems == known:
+        return run
     write_json(run.path / "run.json", {**run.info, "problems": problems})
     return Run(run.path)
 
@@ -115,13 +143,22 @@ async def _write_scores(run: Run, judges: Sequence[Judge], repeats: int) -> None
     fresh = {judge.name for judge in judges} | {judge.name + OTHER for judge in judges}
     path = run.path / "scores.jsonl"
     old = read_scores(path) if path.exists() else iter(())
+
+    async def judged(dialogue: Dialogue, kept: list[Score]) -> list[dict[str, Any]]:
+        case, other = run.cases[dialogue.case], others[dialogue.case]
+        scored = score_dialogue(dialogue, case, judges, repeats=repeats, other=other)
+        return sorted(map(score_record, [*kept, *[score async for score in scored]]), key=score_order)
+
+    waiting: deque[asyncio.Task[list[dict[str, Any]]]] = deque()
     with replacing(path) as file:
-        for dialogue, group in joined(run.dialogues(), old):
-            kept = [score for score in group if score.judge not in fresh]
-            case, other = run.cases[dialogue.case], others[dialogue.case]
-            scored = score_dialogue(dialogue, case, judges, repeats=repeats, other=other)
-            kept += [score async for score in scored]
-            file.writelines(dumps(record) for record in sorted(map(asdict, kept), key=score_order))
+        async with asyncio.TaskGroup() as group:
+            for dialogue, there in joined(run.dialogues(), old):
+                kept = [score for score in there if score.judge not in fresh]
+                waiting.append(group.create_task(judged(dialogue, kept)))
+                if len(waiting) == AT_ONCE:
+                    file.writelines(map(dumps, await waiting.popleft()))
+            for task in waiting:
+                file.writelines(map(dumps, await task))
 
 
 def _judge_options(run: Run, texts: Sequence[str]) -> OptionTree:

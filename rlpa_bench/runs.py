@@ -182,8 +182,8 @@ def _short(value: Any) -> str:
 def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, Any]:
     """Writes dialogues.jsonl, scores.jsonl and timings.jsonl from the log, in plan order, each at once.
 
-    Dialogues that have not ended yet are left out. Returns, for run.json, the ``counts`` of dialogues played, failed
-    and retried, and the ``latency`` of each candidate's turns in seconds.
+    Dialogues that have not ended or are not judged yet are left out. Returns, for run.json, the ``counts`` of
+    dialogues played, failed and retried, and the ``latency`` of each candidate's turns in seconds.
     """
     counts = {"played": 0, "failed": 0, "retried": 0}
     seconds: dict[str, array[float]] = {}
@@ -194,7 +194,7 @@ def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, Any
     ):
         for number, lines in LogIndex(*(logs or [path / "log"])).units():
             progress = Progress(lines)
-            if not progress.ended:
+            if not progress.ended or progress.scores is None:
                 continue
             unit = plan.unit(number)
             name = {"candidate": unit.candidate, "case": unit.case.id, "seed": unit.seed}
@@ -203,7 +203,7 @@ def finalise(path: Path, plan: Plan, logs: Sequence[Path] = ()) -> dict[str, Any
             turns = [line["turn"] for line in progress.lines]
             ended = progress.ended
             dialogues.write(dumps({**name, "turns": turns, "planned": unit.case.turns, "ended": ended}))
-            scores.writelines(dumps(score) for score in sorted(progress.scores or [], key=score_order))
+            scores.writelines(dumps(score) for score in sorted(progress.scores, key=score_order))
             timings.writelines(dumps({**name, **clock}) for clock in clocks)
             counts["failed" if ended.startswith("error") else "played"] += 1
             counts["retried"] += max(0, len(progress.failures) - ended.startswith("error"))

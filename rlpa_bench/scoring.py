@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -67,12 +67,12 @@ def _checked(judge: Judge, part: str, verdict: object) -> Verdict:
     if not isinstance(verdict, Verdict):
         return Verdict(None, "error", "no verdict for this part")
     scale, value = judge.parts[part], verdict.value
-    if value is None:
+    if value is None or (type(value) is float and scale.low <= value <= scale.high):
         return verdict
     if not isinstance(value, Real) or not scale.low <= value <= scale.high:
         reason = f"out_of_range: {value!r} is no number in [{scale.low}, {scale.high}]"
         return Verdict(None, "error", reason, verdict.raw)
-    return verdict if type(value) is float else replace(verdict, value=float(value))  # numpy's, a bool, an int
+    return replace(verdict, value=float(value))  # numpy's, a bool, an int
 
 
 def other_case(case: Case, cases: Sequence[Case]) -> Case | None:
@@ -103,7 +103,13 @@ def with_other_gold(subject: TurnSubject, other: Case) -> TurnSubject:
 
 
 async def score_dialogue(
-    dialogue: Dialogue, case: Case, judges: Sequence[Judge], *, repeats: int = 1, other: Case | None = None
+    dialogue: Dialogue,
+    case: Case,
+    judges: Sequence[Judge],
+    *,
+    repeats: int = 1,
+    other: Case | None = None,
+    pace: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Score]:
     """All scores of one recorded dialogue.
 
@@ -111,19 +117,23 @@ async def score_dialogue(
         judges: judges of turns and of whole dialogues; judges of pairs are skipped.
         repeats: how often a judge that is not deterministic is asked.
         other: whose gold to use for personalisation proper, by judges that declare ``other_gold``.
+        pace: awaited before each turn; lets others in where nothing else ever waits.
     """
     turns = dialogue.turns
     subjects = [turn_subject(case, dialogue.seed, turns[:i], turn) for i, turn in enumerate(turns)]
     whole = DialogueSubject(f"{case.id}/{dialogue.seed}", tuple(subjects), dialogue.ended)
-    for judge in judges:
-        for repeat in range(1 if judge.deterministic else repeats):
-            if judge.target == "dialogue":
-                for part, verdict in (await _repeat(judge, whole, repeat)).items():
-                    yield _score(dialogue, None, judge.name, part, verdict, repeat)
-            elif judge.target == "turn":
-                for turn, subject in zip(turns, subjects, strict=True):
-                    for score in await _score_turn(judge, dialogue, turn, subject, repeat, other):
-                        yield score
+    asked = [(judge, repeat) for judge in judges for repeat in range(1 if judge.deterministic else repeats)]
+    for turn, subject in zip(turns, subjects, strict=True):
+        if pace:
+            await pace()
+        for judge, repeat in asked:
+            if judge.target == "turn":
+                for score in await _score_turn(judge, dialogue, turn, subject, repeat, other):
+                    yield score
+    for judge, repeat in asked:
+        if judge.target == "dialogue":
+            for part, verdict in (await _repeat(judge, whole, repeat)).items():
+                yield _score(dialogue, None, judge.name, part, verdict, repeat)
 
 
 async def _score_turn(

@@ -12,8 +12,10 @@ import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cache
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +29,8 @@ SCHEMA = "rlpa-bench/1"
 FAILED = (1 << 16) - 1
 SCORED = FAILED - 1
 CLOCKS = ("seconds", "cached")
+_SCORE_FIELDS = tuple(field.name for field in fields(Score))
+_SCORE_VALUES = attrgetter(*_SCORE_FIELDS)
 
 
 @cache
@@ -243,6 +247,11 @@ def score_order(score: Mapping[str, Any]) -> tuple[Any, ...]:
     """The order of a dialogue's score records in scores.jsonl; whole-dialogue scores come last."""
     turn = score["turn"]
     return (turn is None, turn or 0, score["judge"], score["part"], score["repeat"], score["other"] or "")
+
+
+def score_record(score: Score) -> dict[str, Any]:
+    """A score as a line of scores.jsonl has it; flat, and ten times as fast as ``dataclasses.asdict``."""
+    return dict(zip(_SCORE_FIELDS, _SCORE_VALUES(score), strict=True))
 
 
 def describe_invalid(error: ValueError) -> str:

@@ -92,6 +92,8 @@ class Change:
     new: Item | None
     """Item that takes its place, or None if it is withdrawn."""
     session: int = 0
+    announced: bool = True
+    """Whether a simulated user that can is to tell of it; if not, a remark of the case does, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,21 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Words that the protocol has the user say at a turn, whoever plays the user."""
+
+    turn: int
+    """Over the whole dialogue; at a session's first turn the words follow its opening."""
+    text: str
+    disclosed: tuple[str, ...] = ()
+    """Keys of the facts that they state."""
+    alone: bool = True
+    """Whether they are all that the user says; if not, they follow the user's own answer."""
+    kind: str = ""
+    """What metrics know them by."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A persona and its schedule."""
 
@@ -162,6 +179,12 @@ class Case:
     language: str = "en"
     templates: str = "evaluation"
     """Which set of user templates the simulated user draws from."""
+    remarks: tuple[Remark, ...] = ()
+    """Planned words of the user, at most one for a turn."""
+
+    def remark(self, turn: int) -> Remark | None:
+        """What the user is planned to say at a turn."""
+        return next((remark for remark in self.remarks if remark.turn == turn), None)
 
     @property
     def turns(self) -> int:

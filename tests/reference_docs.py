@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
@@ -21,14 +22,21 @@ from rlpa_bench.api import API_VERSION, PUBLIC
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 AGAIN = "Made by `python tests/reference_docs.py`; do not edit."
 
+
+def _markdown(text: str) -> str:
+    """What the docstrings mark, as Markdown marks it."""
+    return re.sub(r":\w+:`", "`", text.replace("``", "`"))
+
+
 HOOKS = f"""# Hooks
 
 <!-- {AGAIN} -->
 
-Plugin API {API_VERSION}. {inspect.cleandoc(hookspecs.__doc__ or "").replace("``", "`")}
+Plugin API {API_VERSION}. {_markdown(inspect.cleandoc(hookspecs.__doc__ or ""))}
 
 A function may leave out arguments that it does not need. Whatever a hook raises is noted among the problems of the
-run and stops nobody. `rlpa-bench plugins new KIND NAME` writes a package that has all this.
+run and stops nobody. `rlpa-bench plugins new KIND NAME` writes a package that has all this; a
+[page](../how-to/loggers.md#a-logger-of-your-own) shows how to observe runs.
 """
 
 SURFACE = f"""# Public API
@@ -36,8 +44,9 @@ SURFACE = f"""# Public API
 <!-- {AGAIN} -->
 
 Plugin API {API_VERSION} (`rlpa_bench.api_version`). What stands here stays, or warns for one minor version before it
-goes; everything else may change any day. When this table changes, `API_VERSION` in `rlpa_bench/api.py` changes too:
-its second number where something was added, its first where something was changed or taken away.
+goes; everything else may change any day. From the first release on, when this table changes, `API_VERSION` in
+`rlpa_bench/api.py` changes too: its second number where something was added, its first where something was changed or
+taken away.
 """
 
 
@@ -55,7 +64,7 @@ def hooks() -> str:
         for name in chosen:
             function = getattr(hookspecs, name)
             parts.append(f"### `{name}`\n\n```python\n@hookimpl\ndef {name}{_signature(function)}: ...\n```\n")
-            parts.append(f"{inspect.cleandoc(function.__doc__)}\n")
+            parts.append(f"{_markdown(inspect.cleandoc(function.__doc__))}\n")
     return "\n".join(parts)
 
 
@@ -134,7 +143,7 @@ def _signature(function: Any) -> str:
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "").strip().split("\n")[0]
+    return _markdown((text or "").strip().split("\n")[0])
 
 
 def _cell(text: str) -> str:

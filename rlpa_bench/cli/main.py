@@ -21,9 +21,12 @@ from rlpa_bench.redaction import Redacting, learn
 COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
     "compare": "Paired differences between candidates of runs.",
-    "data": "List or fetch the data sets that are not shipped.",
+    "data": "List or fetch data sets; build SFT and DPO data.",
+    "matrix": "Candidates x simulators x judges on the same cases.",
     "plugins": "List, show, start or check plugins.",
+    "probe": "General capability of a run's models, by lm-eval.",
     "reproduce": "Recompute a paper's published tables from its own rows.",
+    "replay": "Ask the candidates of a run again, with one answer of the user changed.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",
@@ -53,7 +56,7 @@ class Commands(click.Group):
 
             group = click.Group()
             plugins = Plugins()
-            plugins.notify("commands", group=group)
+            plugins.add_commands(group)
             for problem in plugins.problems:
                 print(f"rlpa-bench: {problem}", file=sys.stderr)
             self._from_plugins = dict(group.commands)

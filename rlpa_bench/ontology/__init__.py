@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from rlpa_bench.ontology._numbers import in_digits
 from rlpa_bench.ontology._phrases import Phrases, fold, word_set
+from rlpa_bench.ontology._reader import Reader
 from rlpa_bench.ontology._values import (
     BESIDE,
     DENIED,
@@ -189,10 +190,11 @@ class Ontology:
         return atoms
 
     def _resolve_text(self, slot: str, value: str, polarity: int) -> tuple[Item, ...]:
-        from rlpa_bench.ontology._reader import Reader
+        return self._reader.read(slot, value, polarity)
 
-        reader = Reader(self._values, self._lineages, self._phrases.get, self.mentions)
-        return reader.read(slot, value, polarity)
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._values, self._lineages, self._phrases.get, self.mentions)
 
 
 @lru_cache(1)

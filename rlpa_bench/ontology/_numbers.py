@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 
 from rlpa_bench.ontology._phrases import fold
 
@@ -30,6 +32,7 @@ _NUMBER = re.compile(
     rf"\b(?:({'|'.join(_TENS.values())})(?:[- ]({'|'.join(_UNITS[1:10])}))?|({'|'.join(reversed(_UNITS))}))\b"
 )
 _GLUED = re.compile(r"(?<![^\W\d])(\d+)(?=(?:kms?|kgs?|cm|mm|m|ft|lbs?|mph|hrs?|mins?|yrs?|years?)\b|%)")
+_DIGIT = re.compile(r"\d")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _UNIT = {
     name: unit
@@ -60,6 +63,12 @@ def number_words(number: int) -> str:
     return f"{_TENS[number // 10]} {_UNITS[number % 10] if number % 10 else ''}".strip()
 
 
+def numbers_in(text: str, parts: Iterable[str]) -> bool:
+    """Whether :func:`in_digits` may change more than the case of a text with these words; dear to try, cheap to see."""
+    return _DIGIT.search(text) is not None or any(part.rstrip("+#") in _VALUE for part in parts)
+
+
+@lru_cache(4096)
 def in_digits(text: str) -> str:
     """The text, folded, with number words below 100 as digits and units after a number in one spelling."""
 

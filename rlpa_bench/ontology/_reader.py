@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rlpa_bench.ontology._clauses import (
@@ -20,7 +21,7 @@ from rlpa_bench.ontology._clauses import (
     split,
     without_past,
 )
-from rlpa_bench.ontology._numbers import DECADES, in_digits
+from rlpa_bench.ontology._numbers import DECADES, in_digits, numbers_in
 from rlpa_bench.ontology._phrases import Entry, fold, word_set, words
 from rlpa_bench.ontology._values import DENIED, EXCLUSIVE, Value
 from rlpa_bench.types import SLOTS, Item
@@ -50,6 +51,7 @@ class Reader:
         mentions: Callable[[str], Iterable[Mention]],
     ) -> None:
         self._values, self._lineages, self._entry, self._mentions = values, lineages, entry, mentions
+        self._find = lru_cache(16384)(self._named)
 
     def read(self, slot: str, value: str, polarity: int) -> tuple[Item, ...]:
         """The items a value names, their polarity times ``polarity``; none for "unknown" and the like."""
@@ -145,10 +147,9 @@ class Reader:
         value = self._values[key]
         return Item(value.slot, value.label, polarity, key)
 
-    def _find(self, text: str, slot: str) -> tuple[str, int] | None:
+    def _named(self, text: str, slot: str) -> tuple[str, int] | None:
         """Id and polarity if the text is a name of a value, apart from words that introduce or deny."""
-        parts = words(text)
-        for variant in (parts, words(in_digits(text)), _other_number(parts)):
+        for variant in _spellings(text):
             for place in range(len(opening(variant)) + 1):
                 entry = self._entry(variant[place:])
                 for key in entry.named if entry else ():
@@ -172,9 +173,12 @@ class Reader:
         return [item for item in items if not item.id or (item.id, item.polarity) not in implied]
 
 
-def _other_number(parts: list[str]) -> list[str]:
-    """The words with the last one in the plural instead of the singular, or the other way round."""
-    if not parts:
-        return parts
-    last = parts[-1]
-    return [*parts[:-1], last.removesuffix("s") if last.endswith("s") else f"{last}s"]
+def _spellings(text: str) -> Iterator[list[str]]:
+    """The words; with numbers in digits; with the last one in the plural instead of the singular, or vice versa."""
+    parts = words(text)
+    yield parts
+    if numbers_in(text, parts):
+        yield words(in_digits(text))
+    if parts:
+        last = parts[-1]
+        yield [*parts[:-1], last.removesuffix("s") if last.endswith("s") else f"{last}s"]

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run) -> None:
-    """Writes table.csv, table.md, curves.csv and report.html."""
+    """Writes table.csv, table.md, curves.csv, efficiency.csv and .svg, and report.html."""
     from rlpa_bench.report.curves import write_curves_csv
+    from rlpa_bench.report.efficiency import write_efficiency
     from rlpa_bench.report.html import write_html
     from rlpa_bench.report.table import write_csv, write_markdown
 
     write_csv(run.summary, run.path / "table.csv")
     write_markdown(run, run.path / "table.md")
     write_curves_csv(run, run.path / "curves.csv")
+    write_efficiency(run)
     write_html(run, run.path / "report.html")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rlpa_bench.audit import audit
+from rlpa_bench.free_matching import matcher
 from rlpa_bench.interfaces import JudgeInfo, Record
-from rlpa_bench.matching import match_items, weight
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.scoring import OTHER
 from rlpa_bench.types import Gold, Item, Score, Turn
@@ -94,16 +94,16 @@ def check(turn: Turn, gold: Gold | None, told: Mapping[str, int] | None) -> tupl
     """
     if gold is None:
         return tuple(Line(item.slot, item.value, (Mark("open", "not checked"),)) for item in turn.inferred), ()
-    ontology = Ontology.load()
     profile = gold.at(turn.session, turn.index)
-    origin = {atom: item for item in profile.items for atom in ontology.resolve(item)}
-    atoms = [ontology.resolve(item) for item in turn.inferred]
-    match = match_items([atom for group in atoms for atom in group], list(origin), ontology)
+    by = matcher(profile.items, Ontology.load())
+    origin = {atom: item for item in profile.items for atom in by.resolve([item])}
+    atoms = [by.resolve([item]) for item in turn.inferred]
+    match = by.match([atom for group in atoms for atom in group], list(origin))
     marks = {mine: _agreement(origin[theirs], value, told) for mine, theirs, value in match.pairs}
-    old = [atom for item in gold.superseded(turn.session, turn.index) for atom in ontology.resolve(item)]
+    old = [atom for item in gold.superseded(turn.session, turn.index) for atom in by.resolve([item])]
     rivals = dict(match.contradictions)
     for item in match.unmatched:
-        if any(weight(item, was, ontology) == 1 for was in old):
+        if any(by.weight(item, was) == 1 for was in old):
             marks[item] = Mark("stale", "out of date: held before")
         elif item in rivals:
             marks[item] = Mark("wrong", f"wrong: true is “{named(origin[rivals[item]])}”")

@@ -12,12 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlpa_bench.diagnostics import SIGNATURES, Finding, findings
 from rlpa_bench.interfaces import Record
-from rlpa_bench.report import overview
+from rlpa_bench.report import efficiency, overview
 from rlpa_bench.report.curves import STYLES, forest, mark, panels
 from rlpa_bench.report.dialogues import brief, named, opinions_of, turn_views
 from rlpa_bench.report.sample import Render, Selection, Shown, select, shares
-from rlpa_bench.report.table import LATENCY, cell_text, headline, latency, notes
+from rlpa_bench.report.table import LATENCY, TERMS, cell_text, headline, latency, notes, row_terms
 from rlpa_bench.transcripts import replacing
 
 if TYPE_CHECKING:
@@ -138,10 +139,16 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
         "short": short,
         "latency": LATENCY,
         "seconds": lambda candidate: latency(run, candidate),
+        "terms_name": TERMS,
+        "row_terms": lambda candidate: row_terms(run, candidate),
+        "row_details": overview.row_terms(info),
         "cell_text": cell_text,
         "bars": bars,
         "axis": axis,
         "missing": overview.missing(summary),
+        **_costs(run),
+        "signatures": SIGNATURES,
+        "findings": _found(run),
         "panels": [(panel, list(panel.figures(summary, played))) for panel in panels(summary)],
         "key": lambda i: Markup(f'<g class="s{i % STYLES}"><path class="line" d="M0 7H34"/>{mark(i, 17, 7)}</g>'),
         "anchors": overview.anchors(info["plan"]["candidates"]),
@@ -152,6 +159,22 @@ def _content(run: Run, env: Environment) -> dict[str, Any]:
     }
     selections = select(run.records(), _renderer(run, env), shares(needs, PAGED if paged else BUDGET))
     return content | {"selections": _parts(run, env, selections, content) if paged else selections}
+
+
+def _costs(run: Run) -> dict[str, Any]:
+    """The content of the section on efficiency."""
+    from markupsafe import Markup
+
+    table = efficiency.rows(run)
+    return {"efficiency": table, "efficiency_plot": Markup(efficiency.draw(table)), "kinds": efficiency.KINDS}
+
+
+def _found(run: Run) -> dict[str, dict[str, Finding]]:
+    """Candidate -> signature -> what was found."""
+    found: dict[str, dict[str, Finding]] = {}
+    for finding in findings(run):
+        found.setdefault(finding.candidate, {})[finding.signature] = finding
+    return found
 
 
 def _parts(

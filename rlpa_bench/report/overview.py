@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rlpa_bench.terms import chat_template, digest, model_terms
 from rlpa_bench.transcripts import read_lines
 
 if TYPE_CHECKING:
@@ -170,6 +171,23 @@ def terms(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"Plugin {name}", version) for name, version in sorted(identity["plugins"].items())]
     for again in info.get("rescored", []):
         rows.append(("Judged again", f"{', '.join(again['judges'])}: {_pairs(again['components'])}"))
+    return rows
+
+
+def row_terms(info: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Per candidate that asks a model: name, digest of its terms, how it was asked, its chat template."""
+    rows = []
+    for name, entry in info["candidates"].items():
+        if not entry["control"]:
+            how = model_terms(info, name)
+            words = [f"format {how['format']}", *(f"{k} {v}" for k, v in how["sampling"].items())]
+            words += [f"stop {_text(list(how['stop'] or ()))}", f"context {how['context'] or 'left to the model'}"]
+            words += [f"not sent: {', '.join(how['not sent'])}"] if how["not sent"] else []
+            words += [f"extra fields {_text(how['extra fields'])}"] if how["extra fields"] else []
+            words.append(f"retries {'unknown' if info.get('retries') is None else info['retries']}")
+            rows.append(
+                (name, digest(info, name), ", ".join(words), chat_template(info, name) or "kept by the endpoint")
+            )
     return rows
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlpa_bench.checkpoints import seen, trained_on_words
 from rlpa_bench.summary import MISSING_MARK
+from rlpa_bench.terms import SHOWN, digest, unequal_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from rlpa_bench.runs import Run
 
+TERMS = "terms"
+"""Digest of the terms on which a candidate's model was asked; rows with other digests were not asked on equal terms."""
 LATENCY = "s/turn"
 """Median seconds of a candidate's turn; a clock, so it is in run.json and not in summary.json."""
 FIELDS = ("mean", "low", "high", "scored", "planned", "clusters")
@@ -48,7 +52,10 @@ def write_markdown(run: Run, path: Path) -> None:
     """The short table with its notes."""
     columns = headline(run.summary)
     lines = [f"# {run.info['suite']} with simulator `{run.info['simulator']}`", ""]
-    lines += ["| candidate | profiles | " + " | ".join([*columns, LATENCY]) + " |", "|" + "---|" * (len(columns) + 3)]
+    lines += [
+        "| candidate | profiles | " + " | ".join([*columns, LATENCY, TERMS]) + " |",
+        "|" + "---|" * (len(columns) + 4),
+    ]
     for row in cells_as_text(run, columns):
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     lines += ["", *(f"- {note}" for note in notes(run)), ""]
@@ -64,7 +71,7 @@ def terminal(run: Run) -> Table:
     columns = headline(run.summary)
     table = Table(title=escape(f"{run.info['suite']} with simulator {run.info['simulator']}"), box=SIMPLE_HEAD)
     table.add_column("candidate", no_wrap=True)
-    for name in ("profiles", *columns, LATENCY):
+    for name in ("profiles", *columns, LATENCY, TERMS):
         table.add_column(escape(name), justify="right")
     for row in cells_as_text(run, columns, compact):
         table.add_row(*map(escape, row))
@@ -85,7 +92,20 @@ def cells_as_text(
         info = run.info["candidates"][candidate]
         mark = "*" if info["grants"] else ""
         clusters = max((cell["clusters"] for cell in cells.values()), default=0)
-        yield [candidate + mark, str(clusters), *(text(cells.get(name)) for name in columns), latency(run, candidate)]
+        yield [
+            candidate + mark,
+            str(clusters),
+            *(text(cells.get(name)) for name in columns),
+            latency(run, candidate),
+            row_terms(run, candidate),
+        ]
+
+
+def row_terms(run: Run, candidate: str) -> str:
+    """The digest of a candidate's terms, shortened; a dash for controls, which are asked nothing."""
+    if run.info["candidates"][candidate]["control"]:
+        return "–"
+    return digest(run.info, candidate)[:SHOWN]
 
 
 def latency(run: Run, candidate: str) -> str:
@@ -150,11 +170,26 @@ def notes(run: Run) -> list[str]:
         out.append("Fewer than 50 profiles: intervals and paired differences, no ranks.")
     if any(entry["grants"] for entry in info["candidates"].values()):
         out.append("* is given the gold or the disclosure ledger: a reference point, no contestant.")
+    if rows := unequal_rows(info):
+        out.append(f"NOT ON EQUAL TERMS with the first model: {'; '.join(rows)}.")
+    out += trained(info)
+    if why := info.get("unpublishable"):
+        out.append(f"This run is not for publishing: {why}.")
     failed = info.get("counts", {}).get("failed", 0)
     if failed:
         reasons = ", ".join(f"{n} x {kind}" for kind, n in info["failures"].items())
         out.append(f"{failed} of {info['counts']['planned']} dialogues failed ({reasons or 'see dialogues.jsonl'}).")
     return out
+
+
+def trained(info: Mapping[str, Any]) -> Iterator[str]:
+    """What candidates were trained on, and whether the user or a judge of this run is part of it."""
+    judges = {judge["name"] for judge in info["judges"]}
+    for name, entry in info["candidates"].items():
+        if known := entry.get("trained_on"):
+            used = {info["simulator"]} & set(seen(known, "simulator")) | judges & set(seen(known, "judge"))
+            also = f", with {' and '.join(sorted(used))} of this run: not independent" if used else ""
+            yield f"{name} was trained on {trained_on_words(known)}{also}."
 
 
 def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,11 +1,16 @@
-"""Many dialogues at once, each judged when it ends, each turn logged when it is finished."""
+"""Many dialogues at once, each judged when it ends while the next is played, each turn logged when it is finished."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 
 from rlpa_bench.build import Candidate
 from rlpa_bench.environment import DialogueEnv
@@ -15,7 +20,8 @@ from rlpa_bench.runner.play import DialogueFailedError, Step, play, restore
 from rlpa_bench.transcripts import Log, LogIndex, Progress, is_json
 from rlpa_bench.types import Dialogue, Score, State, Turn
 
-ScoreDialogue = Callable[[Dialogue], Awaitable[list[Score]]]
+Pace = Callable[[], Awaitable[None]]
+ScoreDialogue = Callable[[Dialogue, Pace], Awaitable[list[Score]]]
 
 
 class RunStoppedError(BoundaryError):
@@ -60,6 +66,50 @@ class Tally:
         self._last, self._streak = "", 0
 
 
+class Turnstile:
+    """Lets one judgement begin per round of the event loop, so that no reply of a model waits behind many of them.
+
+    Those of the dialogue that ended first come first: judges keep what they read of a dialogue at hand.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._count = count()
+        self._open = False
+
+    def entrance(self) -> Pace:
+        """What the judgements of one dialogue await."""
+        return partial(self._enter, next(self._count))
+
+    async def _enter(self, dialogue: int) -> None:
+        loop = asyncio.get_running_loop()
+        admitted = loop.create_future()
+        heappush(self._waiting, (dialogue, next(self._count), admitted))
+        if not self._open:
+            self._open = True
+            loop.call_soon(self._admit, loop)
+        await admitted
+
+    def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._open = bool(self._waiting)
+        if self._open:
+            admitted = heappop(self._waiting)[2]
+            if not admitted.done():  # else its dialogue was cancelled
+                admitted.set_result(None)
+            loop.call_soon(self._admit, loop)
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """A thousand dialogues in flight make each garbage collection dear, and little here is cyclic."""
+    usual = gc.get_threshold()
+    gc.set_threshold(20 * usual[0], *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
 @dataclass
 class Batch:
     """Everything the workers share."""
@@ -84,9 +134,11 @@ class Batch:
         """
         known, open_units = self._known(index)
         waiting = iter(self._waiting(known))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._work(waiting, open_units))
+        turnstile = Turnstile()
+        with _seldom_collecting():
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(waiting, open_units, group, turnstile))
 
     def _known(self, index: LogIndex) -> tuple[set[int], dict[int, Progress]]:
         """Units that need nothing more, and those begun: a few per worker."""
@@ -111,16 +163,30 @@ class Batch:
     def _waiting(self, done: set[int]) -> Iterator[Unit]:
         return (unit for unit in self.plan.units() if unit.number not in done)
 
-    async def _work(self, waiting: Iterator[Unit], begun: dict[int, Progress]) -> None:
-        for unit in waiting:
-            self._check_budget()
-            self.tally.played.setdefault(unit.candidate, 0)
-            dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
-            self.log.scores(unit.number, await self.score(dialogue), len(dialogue.turns))
-            self.tally.dialogues += 1
-            self._pass(unit.number, unit.case.turns - len(dialogue.turns))
-            self.notify("dialogue_end", dialogue=dialogue)
-            await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
+    async def _work(
+        self, waiting: Iterator[Unit], begun: dict[int, Progress], group: asyncio.TaskGroup, turnstile: Turnstile
+    ) -> None:
+        """Plays one dialogue after another; the last one is judged meanwhile."""
+        judging: asyncio.Task[None] | None = None
+        try:
+            for unit in waiting:
+                self._check_budget()
+                self.tally.played.setdefault(unit.candidate, 0)
+                dialogue = await self._dialogue(unit, begun.pop(unit.number, None))
+                if judging:
+                    await judging
+                judging = group.create_task(self._judge(unit, dialogue, turnstile.entrance()))
+                await asyncio.sleep(0)  # lets signals and the progress display in when nothing ever waits
+        except RunStoppedError:
+            if judging:  # what has been played to its end is still judged
+                await judging
+            raise
+
+    async def _judge(self, unit: Unit, dialogue: Dialogue, pace: Pace) -> None:
+        self.log.scores(unit.number, await self.score(dialogue, pace), len(dialogue.turns))
+        self.tally.dialogues += 1
+        self._pass(unit.number, unit.case.turns - len(dialogue.turns))
+        self.notify("dialogue_end", dialogue=dialogue)
 
     def _check_budget(self) -> None:
         if reason := self.over_budget():

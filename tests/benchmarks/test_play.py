@@ -61,7 +61,7 @@ def test_turns_per_second_of_processor_time(
     print(f"\n{candidate}: {rate:.0f} turns/s of processor time")
 
 
-@pytest.mark.parametrize(("latency", "connections", "seeds"), [(0.2, 128, 5), (2.0, 1000, 20)])
+@pytest.mark.parametrize(("latency", "connections", "seeds"), [(0.2, 128, 32), (2.0, 1000, 40)])
 def test_share_of_the_ideal(
     benchmark: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, latency: float, connections: int, seeds: int
 ) -> None:

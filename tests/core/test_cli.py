@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fake_dist import install
-from toyruns import TERMS, files, play
+from toyruns import TERMS, files
 
 from rlpa_bench import Run
 from rlpa_bench.cli.main import cli, main
@@ -43,10 +43,11 @@ class Failing(Plain):
             raise ProviderError("no answer", reason="503")
         return await super().respond(view)
 
-class Slow:
-    @hookimpl
-    def rlpa_bench_turn_end(self):
+class Slow(ToyModel):
+    "As slow as the environment says."
+    async def generate(self, messages, sampling, guide):
         time.sleep(float(os.environ.get("TOY_DELAY", "0")))
+        return await super().generate(messages, sampling, guide)
 
 class Greeting:
     @hookimpl
@@ -54,8 +55,8 @@ class Greeting:
         import click
         group.add_command(click.Command("greet", callback=lambda: print("hello"), help="Says hello."))
 
-toys = Plugin(*KIT, Heavy, Failing)
-slow, greeting = Slow(), Greeting()
+toys = Plugin(*(toy for toy in KIT if toy is not ToyModel), Slow, Heavy, Failing)
+greeting = Greeting()
 """
 Result = tuple[int, str, str]
 Call = Callable[..., Result]
@@ -64,14 +65,8 @@ Call = Callable[..., Result]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toys as an installed distribution."""
-    points = {"toys": "plug_toys:toys", "toy-slow": "plug_toys:slow", "toy-greeting": "plug_toys:greeting"}
+    points = {"toys": "plug_toys:toys", "toy-greeting": "plug_toys:greeting"}
     return install(tmp_path_factory.mktemp("site"), "toys", points, plug_toys=TOYS)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The run of ``toyruns.TERMS`` by library."""
-    return play(tmp_path_factory.mktemp("whole") / "run")
 
 
 @pytest.fixture
@@ -361,7 +356,9 @@ def test_a_plugin_whose_commands_fail_stops_no_command(
     monkeypatch.syspath_prepend(str(tmp_path / "more"))
     code, out, error = call("--help")
     assert code == 0 and "run" in out and "greet" in out
-    assert error.strip() == "rlpa-bench: plugin 'bad' of bad 1.0 was skipped: hook commands raised RuntimeError: no"
+    assert error.strip() == (
+        "rlpa-bench: plugin 'bad' of bad 1.0: rlpa_bench_commands() failed: RuntimeError: no (plug_bad_commands.py:3)"
+    )
     assert call("data", "list")[0] == 0
 
 

@@ -226,6 +226,17 @@ def test_marks_need_gold_and_name_what_is_unknown() -> None:
     assert lines[0].marks[0].kind == "guess" and missed == ("Interests: golf",)
 
 
+def test_free_keys_are_marked_by_the_free_matcher() -> None:
+    gold = Gold((Item("Pets", "two cats", origin="written"), Item("Favourite Food", "noodle soup", origin="written")))
+    seen = said(1, Contract.write("- Pets: 2 cats\n- Fave food: soup", "Hm?"), Utterance("Hi", ()))
+    lines, missed = check(seen, gold, {})
+    kinds = [[mark.kind for mark in line.marks] for line in lines]
+    assert "wrong" not in [kind for line in kinds for kind in line], kinds
+    assert not missed
+    old = check(said(1, Contract.write("- Pets: a dog", "Hm?"), Utterance("Hi", ())), gold, {})
+    assert [mark.kind for line in old[0] for mark in line.marks] == ["wrong"]
+
+
 def test_text_of_models_is_inert(page: str) -> None:
     tree = Tree(page)
     assert len(tree.all("script")) == 1 and BAD not in page

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toyruns import KIT, files, lines_of, play, unfinished
+from toyruns import KIT, files, lines_of, log_lines, play, unfinished
 from toys import Plugin, ToyJudge, ToyModel
 
 import rlpa_bench
@@ -170,10 +170,10 @@ def test_shards_of_other_terms_are_refused(shards: list[Path], tmp_path: Path) -
 
 
 def test_an_unfinished_shard_is_refused_and_counted(shards: list[Path], tmp_path: Path) -> None:
-    partial = unfinished(shards[2], tmp_path / "partial", 7000)
-    ended = (partial / "log" / "0002.jsonl").read_bytes().count(b'"ended":"schedule"')
-    assert 0 < ended < 4
-    with pytest.raises(RunDirectoryError, match=f"{4 - ended} dialogues are missing; resume the shards"):
+    partial = unfinished(shards[2], tmp_path / "partial", 20_000)
+    judged = sum(1 for line in log_lines(partial) if "scores" in line)
+    assert 0 < judged < 4
+    with pytest.raises(RunDirectoryError, match=f"{4 - judged} dialogues are missing; resume the shards"):
         rlpa_bench.merge_runs([*shards[:2], partial], tmp_path / "merged")
 
 

@@ -22,11 +22,6 @@ from rlpa_bench.recompute import rebuild, rescore
 TESTS = str(Path(__file__).parents[1])
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> rlpa_bench.Run:
-    return play(tmp_path_factory.mktemp("whole") / "run")
-
-
 class OtherModel(ToyModel):
     name = "other"
 
@@ -106,7 +101,7 @@ with locked(Path(sys.argv[1])):
 @pytest.fixture
 def held(whole: rlpa_bench.Run, out: Path) -> Iterator[Path]:
     """An unfinished run that another process holds."""
-    unfinished(whole.path, out, 70_000)
+    unfinished(whole.path, out, 130_000)
     command = [sys.executable, "-c", HOLD, str(out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout and holder.stdout.readline() == "held\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer
+from replay_server import KEY, ReplayServer
 
 from rlpa_bench.datasets import dataset
 from rlpa_bench.interfaces import KINDS
@@ -20,11 +21,13 @@ ELSEWHERE = {
     ("model", "vllm"): "needs a server that takes minutes to start",
     ("model", "hf"): "needs a checkpoint; tiny is it with random weights",
     ("model", "openai"): "asked over HTTP below",
+    **dict.fromkeys([("model", name) for name in ("anthropic", "deepseek", "gemini")], "asked over HTTP below"),
     ("model", "smollm2"): "in the slow lane below",
     ("model", "inspect"): "asked over HTTP by one of Inspect's providers; tests/plugins/adapters",
     ("suite", "hf-personas"): "needs a data set; tests/plugins/adapters",
     ("simulator", "human"): "a person; with typed lines below",
     ("suite", "aloe-original"): "needs ALOE's texts, which are not ours to ship",
+    ("metric", "retention"): "needs a run that was probed; tests/core/test_probe.py",
     ("metric", "panel"): "needs a run with the judge panel; tests/plugins/roles",
     ("metric", "verdicts"): "needs a run with judges that ask a model; tests/plugins/roles",
     ("judge", "released-f1"): "asks a model; tests/trainer",
@@ -77,6 +80,16 @@ def test_an_endpoint_conforms() -> None:
         skip = {"sampling": "the test server writes the same to everybody"}
         examined(OFFERS["model", "openai"], argument="some-model", skip=skip, **here)
     assert len(server.requests) == 2 * 7
+
+
+@pytest.mark.parametrize("name", ["anthropic", "deepseek", "gemini"])
+def test_a_commercial_api_conforms(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{name.upper()}_API_KEY", KEY)
+    with ReplayServer(name) as server:
+        here = {"options": {"base_url": server.url}, "hosts": ("127.0.0.1",)}
+        skip = dict.fromkeys(("sampling", "guides"), "the recorded answer is the same for everybody")
+        examined(OFFERS["model", name], argument="some-model", skip=skip, **here)
+    assert len(server.requests) >= 2 * 7
 
 
 def test_an_endpoint_that_cannot_be_reached_is_a_provider_error() -> None:

@@ -24,6 +24,8 @@ def test_a_step_is_read_with_its_values() -> None:
     assert step and step.number == follows.steps == 3
     assert str(step) == "step 3, reward 0.5, profile.f1 0.25, malformed 0.2, policy loss 0.1"
     assert follows.read("Generate samples: 50%\n") is None
+    said = "✨ Evaluation completed in 0:01:02, global_step 3, eval_metrics: {'eval_dev_pass1': 0.75}"
+    assert str(follows.read(said)) == "users set apart after step 3: reward 0.75"
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])

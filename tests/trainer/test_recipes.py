@@ -55,6 +55,8 @@ def test_every_flag_of_the_authors_is_in_the_table() -> None:
     known |= {word for old, _ in LEFT_OUT for word in old.split() if word.startswith("--")}
     assert {word for word in AUTHORS if word.startswith("--")} <= known | places
     shown = table(ppo("qwen-rlpa"))
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "train.md"
+    assert shown in page.read_text(encoding="utf-8"), "the documented table is that of the code"
     assert "| `--actor_learning_rate` | `--actor.adam.lr` | 5e-07 | appendix E.2 and released script |" in shown
     assert "| - | `--algo.advantage.lambd` | 0.95 | default of their OpenRLHF 0.6.2; now 1 |" in shown
 

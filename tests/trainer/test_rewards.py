@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
+from puppet import answering, data, harness, puppet
 from toys import Plugin, ToySimulator, ToySuite, case, reply
 
 from reference_trainer.rewards import Rewards
@@ -117,3 +118,24 @@ def test_released_f1_has_the_released_faults() -> None:
     assert given.total == pytest.approx(released_f1(2, 3, 1)) == pytest.approx(0.4)  # type: ignore[attr-defined]
     perfect = reply("Hi", "- Age: 30\n- Occupation: nurse\n- Personality Traits: calm")
     assert score(rewards, perfect).total == pytest.approx(released_f1(4, 3, 3))  # type: ignore[attr-defined]
+
+
+def test_a_model_counts_for_the_released_f1() -> None:
+    """One call, both profiles as data, the count read as an answer; a broken contract costs no call."""
+    model = puppet(answering({"count": 2}))
+    judge = harness(model, "judge.released-f1.model=puppet:x").judges(["released-f1"])[0]
+    rewards = Rewards(DialogueEnv(ToySimulator(Options(), judge.context), [judge]), wait=0)
+    given = score(rewards, reply("Hi", "- Age: 30\n- Interests: chess"))
+    assert given.total == pytest.approx(released_f1(3, 3, 2))  # type: ignore[attr-defined]
+    shown = data(model.requests[0][0])
+    assert shown["A"] == ["Age: 30", "Interests: chess"] and len(shown["B"]) == 3
+    assert score(rewards, "no blocks").total == 0.0  # type: ignore[attr-defined]
+    assert len(model.requests) == 1
+
+
+def test_a_count_that_cannot_be_read_is_no_reward_of_0() -> None:
+    model = puppet(answering({"count": "many"}))
+    judge = harness(model, "judge.released-f1.model=puppet:x").judges(["released-f1"])[0]
+    rewards = Rewards(DialogueEnv(ToySimulator(Options(), judge.context), [judge]), retries=1, wait=0)
+    with pytest.raises(JudgeError, match="gave no 'f1'"):
+        score(rewards, reply("Hi"))

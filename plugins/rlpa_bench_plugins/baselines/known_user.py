@@ -1,4 +1,4 @@
-"""A profile in the system prompt: the user's own (oracle) or another's (shuffled)."""
+"""A profile in the system prompt: the user's own (oracle), what they told of it (hinted) or another's (shuffled)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,27 @@ class Oracle(Prompted):
         if view.gold is None:
             raise SimulatorError("this user has no golden profile to read; leave oracle out", reason="no-gold")
         return await self.finish(view, _told(view, self.context.contract.lines(view.gold.items)))
+
+
+class Hinted(Prompted):
+    """Reads in the system prompt what the user has told so far: ALOE's hint (arXiv 2410.03642), from the ledger.
+
+    ALOE lets a model extract the persona revealed so far; the ledger is exact. Until something was told it is ``base``.
+    """
+
+    name = "hinted"
+    grants = frozenset({"disclosed"})
+    texts = ("hint",)
+
+    async def respond(self, view: View) -> Output:
+        """Raises SimulatorError while it is not known what the user disclosed."""
+        if view.disclosed is None:
+            reason = "what this user disclosed is not known, so hinted has nothing to read; leave it out"
+            raise SimulatorError(reason, reason="no-ledger")
+        if not view.disclosed:
+            return await self.finish(view, view.messages)
+        told = text("hint").format(profile=self.context.contract.lines(view.disclosed))
+        return await self.finish(view, with_system(view.messages, told))
 
 
 class Shuffled(Prompted):

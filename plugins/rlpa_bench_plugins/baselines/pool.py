@@ -69,6 +69,9 @@ class Prior(_Memoriser):
 class Lookup(_Memoriser):
     """The public persona nearest to what the user has said so far; speaks only of what was said.
 
+    It knows ``aloe`` and ``training`` by heart, and on purpose not ``aloe-unseen``: there it shows what such knowledge
+    is worth with users whom nobody could have memorised, beside what it is worth on ``aloe``.
+
     Nearness counts values: 1 for one that the user named, half for a broader or narrower one. Nothing is
     stated until something fits. Whether the user denied a value is not read.
     """

@@ -18,6 +18,7 @@ def rlpa_bench_judges() -> Iterable[type[Judge]]:
     from rlpa_bench_plugins.judges.panel import PanelJudge
     from rlpa_bench_plugins.judges.profile import ProfileJudge
     from rlpa_bench_plugins.judges.profile_llm import ProfileLlmJudge
+    from rlpa_bench_plugins.judges.retrieval import RetrievalJudge
     from rlpa_bench_plugins.judges.rlpa_gate import GateInferredJudge, GateJudge
     from rlpa_bench_plugins.judges.rules import RulesJudge
 
@@ -29,5 +30,6 @@ def rlpa_bench_judges() -> Iterable[type[Judge]]:
         PanelJudge,
         ProfileJudge,
         ProfileLlmJudge,
+        RetrievalJudge,
         RulesJudge,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from rlpa_bench.contract import Contract
@@ -55,22 +56,37 @@ class UsageMetric(Metric):
         yield Value("cost", None, total, "unpriced", planned=bool(costs))
 
 
+_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+
+
 def split_tokens(turn: Turn) -> dict[str, float | None]:
     """Tokens of a turn's calls by kind; None where the engine did not say.
 
-    Engines count completion tokens as a whole: what is not reasoning is split between the profile block and
-    everything else by the number of characters.
+    Reasoning is what the engine reports as such, and what stands in the output itself as ``<think>`` text or before
+    the blocks. Engines count the visible text as a whole: it is split by the number of characters into this text, the
+    profile block and everything else.
     """
     calls = turn.output.calls
     written = [call.completion_tokens for call in calls]
     prompt = [call.prompt_tokens for call in calls]
     thought = sum(call.reasoning_tokens or 0 for call in calls)
     total = None if None in written else sum(n or 0 for n in written) - thought
-    profile = len(Contract.parse(turn.output.raw).profile)
-    share = profile / len(turn.output.raw) if turn.output.raw else 0.0
+    thinking, profile = _shares(turn.output.raw)
+    reported = any(call.reasoning_tokens is not None for call in calls)
+    reasoning = None if total is None else thought + total * thinking
     return {
         "prompt": None if None in prompt else float(sum(n or 0 for n in prompt)),
-        "reasoning": float(thought) if any(call.reasoning_tokens is not None for call in calls) else None,
-        "profile": None if total is None else total * share,
-        "response": None if total is None else total * (1 - share),
+        "reasoning": reasoning if reported or thinking else None,
+        "profile": None if total is None else total * profile,
+        "response": None if total is None else total * (1 - thinking - profile),
     }
+
+
+def _shares(raw: str) -> tuple[float, float]:
+    """Shares of an output's characters that are visible reasoning, and that are the profile block."""
+    if not raw:
+        return 0.0, 0.0
+    rest = _THINKING.sub("", raw)
+    profile = Contract.parse(rest).profile
+    before = len(rest[: rest.find("<profile>")].strip()) if not Contract.parse(rest).malformed else 0
+    return (len(raw) - len(rest) + before) / len(raw), len(profile) / len(raw)

@@ -16,9 +16,10 @@ def rlpa_bench_models() -> Iterable[type[Model]]:
     from rlpa_bench_plugins.models.hf import HF
     from rlpa_bench_plugins.models.llamacpp import LlamaCpp
     from rlpa_bench_plugins.models.openai_chat import OpenAI
+    from rlpa_bench_plugins.models.providers import Anthropic, DeepSeek, Gemini
     from rlpa_bench_plugins.models.scripted import Scripted
     from rlpa_bench_plugins.models.smollm2 import SmolLM2
     from rlpa_bench_plugins.models.tiny import Tiny
     from rlpa_bench_plugins.models.vllm_server import VLLM
 
-    return [SmolLM2, LlamaCpp, OpenAI, HF, VLLM, Scripted, Tiny]
+    return [SmolLM2, LlamaCpp, OpenAI, Anthropic, DeepSeek, Gemini, HF, VLLM, Scripted, Tiny]

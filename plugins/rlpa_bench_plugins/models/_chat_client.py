@@ -1,4 +1,4 @@
-"""Calls one model behind an OpenAI-compatible address; what the ``openai`` and ``vllm`` models share."""
+"""Calls one model behind an address; what all models share that are asked over HTTP."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 from rlpa_bench.errors import UsageError
 from rlpa_bench.interfaces import Generation, Guide, Sampling
 from rlpa_bench.types import Message
+from rlpa_bench_plugins.models._failures import failure, refused
 from rlpa_bench_plugins.models._transport import Address, Aiohttp, Sdk, Transport
-from rlpa_bench_plugins.models._wire import Dialect, answer, failure, request
+from rlpa_bench_plugins.models._wire import Wire
 
 
 def without_credentials(url: str) -> str:
@@ -26,11 +27,11 @@ def _secrets(url: str, key: str) -> list[str]:
     return sorted(plain | {quote(secret, safe="") for secret in plain}, key=len, reverse=True)
 
 
-def _address(url: str, key: str) -> Address:
+def _address(url: str, key: str, wire: Wire) -> Address:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2] if key else parts.netloc  # a key stands in place of user and password
     plain = SplitResult(parts.scheme, host, parts.path.rstrip("/"), "", "")
-    return Address(plain.geturl(), dict(parse_qsl(parts.query)), key)
+    return Address(plain.geturl(), wire.path, dict(parse_qsl(parts.query)), wire.headers(key), key)
 
 
 class ChatClient:
@@ -39,7 +40,7 @@ class ChatClient:
     def __init__(
         self,
         url: str,
-        dialect: Dialect,
+        wire: Wire,
         contract: Any,
         *,
         key: str = "",
@@ -49,20 +50,26 @@ class ChatClient:
         shown = without_credentials(url)
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise UsageError(f"base_url {shown!r} is no address; write it like http://127.0.0.1:8000/v1")
-        self._where = f"{dialect.model} at {shown}"
-        self._dialect = dialect
+        self._where = f"{wire.model} at {shown}"
+        self._wire = wire
         self._contract = contract
         self._hidden = _secrets(url, key)
         make = Aiohttp if transport == "aiohttp" else Sdk
-        self._transport: Transport = make(_address(url, key), timeout, self._where)
+        self._transport: Transport = make(_address(url, key, wire), timeout, self._where)
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
-        """One completion. Raises ProviderError, with every secret taken out of what the endpoint said."""
-        body = request(self._dialect, messages, sampling, guide, self._contract)
+        """One completion; a prompt that the provider will not answer is one that ended with ``filter``.
+
+        Raises ProviderError, with every secret taken out of what the endpoint said.
+        """
+        body = self._wire.request(messages, sampling, guide, self._contract)
         status, headers, content = await self._transport.post(body)
         if status == 200:
-            return answer(content, sampling.stop, self._where)
-        raise failure(status, headers, self._redacted(content.decode("utf-8", "replace")), self._where)
+            return self._wire.answer(content, sampling.stop, self._where)
+        said = self._redacted(content.decode("utf-8", "replace"))
+        if refused(status, said):
+            return Generation("", "filter")
+        raise failure(status, headers, said, self._where)
 
     def _redacted(self, text: str) -> str:
         for secret in self._hidden:

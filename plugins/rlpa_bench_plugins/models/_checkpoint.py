@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import Any
 
 from rlpa_bench.errors import UsageError
 
@@ -34,6 +36,20 @@ def template(source: str, revision: str | None = None) -> str:
             text = path.read_text(encoding="utf-8")
             return text if path.suffix == ".jinja" else str(json.loads(text).get("chat_template") or "")
     return ""
+
+
+def trained_on(source: str) -> Mapping[str, Any]:
+    """``{"trained_on": …}`` of a local checkpoint that says what it was trained on; empty for others.
+
+    Raises UsageError if what it says cannot be read.
+    """
+    path = Path(source).expanduser() / "trained_on.json"
+    if not source or not path.is_file():
+        return {}
+    try:
+        return {"trained_on": json.loads(path.read_bytes())}
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON ({error}); restore it from where the checkpoint was made") from None
 
 
 def _digest(path: Path) -> str:

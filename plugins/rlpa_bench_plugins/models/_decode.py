@@ -9,7 +9,7 @@ from typing import Any
 
 from rlpa_bench.interfaces import Generation, Sampling
 from rlpa_bench.randomness import Draws
-from rlpa_bench_plugins.models._text import cut, without_thinking
+from rlpa_bench_plugins.models._text import cut, reasoning_share, without_thinking
 
 
 @dataclass
@@ -103,7 +103,9 @@ class Decoder:
     def _generation(self, row: Row) -> Generation:
         whole = self.tokenizer.decode(row.written, skip_special_tokens=True)
         text, _ = cut(without_thinking(whole), row.sampling.stop)
-        return Generation(text, row.finish, len(row.prompt), len(row.written))
+        share = reasoning_share(whole)
+        thought = round(share * len(row.written)) if share else None
+        return Generation(text, row.finish, len(row.prompt), len(row.written), thought)
 
 
 def sample(logits: Any, row: Row) -> int:

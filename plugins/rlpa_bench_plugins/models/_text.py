@@ -28,6 +28,11 @@ def without_thinking(text: str) -> str:
     return text if kept == text and "</think>" not in text else _THOUGHT.sub("", kept).lstrip()
 
 
+def reasoning_share(text: str) -> float:
+    """Share of a text's characters that :func:`without_thinking` takes away."""
+    return 1 - len(without_thinking(text)) / len(text) if text else 0.0
+
+
 def as_dicts(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Messages as chat APIs and chat templates take them."""
     return [{"role": message.role, "content": message.content} for message in messages]

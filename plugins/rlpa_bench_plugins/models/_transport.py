@@ -20,7 +20,9 @@ class Address:
     """Where to post, and with which credentials."""
 
     url: str
+    path: str
     query: Mapping[str, str]
+    headers: Mapping[str, str]
     key: str
 
     @cached_property
@@ -63,12 +65,10 @@ class Aiohttp:
     def _open(self) -> Any:
         import aiohttp
 
-        key = self._address.key
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
-            headers=headers,
+            headers={"Content-Type": "application/json", **self._address.headers},
         )
 
     async def post(self, body: Mapping[str, Any]) -> Reply:
@@ -78,7 +78,7 @@ class Aiohttp:
         self._session = self._session or self._open()
         try:
             async with self._session.post(
-                f"{self._address.url}/chat/completions",
+                f"{self._address.url}{self._address.path}",
                 params=self._address.query,
                 data=orjson.dumps(body),
                 proxy=self._address.proxy,

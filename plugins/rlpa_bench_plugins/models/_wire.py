@@ -1,26 +1,16 @@
-"""The OpenAI chat completions protocol: requests, answers, and what failures mean."""
+"""The OpenAI chat completions protocol: requests and answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from time import time
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from rlpa_bench.errors import ProviderError, UsageError
 from rlpa_bench.interfaces import Generation, Guide, Sampling
 from rlpa_bench.types import Message
 from rlpa_bench_plugins.models._text import as_dicts, cut, without_thinking
 
-RETRYABLE = {408, 409, 425, 429}
-MENDS = {
-    400: "check the model's options; omit names fields that the endpoint does not take",
-    401: "check the key in the variable that api_key_env names",
-    402: "check the account's credit",
-    403: "check what the key may do",
-    404: "check the model's name and base_url",
-}
 GUIDES: dict[str, frozenset[str]] = {
     "none": frozenset(),
     "json": frozenset({"json"}),
@@ -28,6 +18,25 @@ GUIDES: dict[str, frozenset[str]] = {
     "llamacpp": frozenset({"contract", "json"}),
 }
 _FINISH = {"length": "length", "max_tokens": "length", "content_filter": "filter"}
+_BLOCKED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}
+"""Gemini's own words, which its compatible endpoint passes on."""
+
+
+class Wire(Protocol):
+    """How one model is asked, and how its answers are read."""
+
+    path: ClassVar[str]
+
+    @property
+    def model(self) -> str: ...
+
+    def headers(self, key: str) -> dict[str, str]: ...
+
+    def request(
+        self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None, contract: Any
+    ) -> dict[str, Any]: ...
+
+    def answer(self, body: bytes, stops: Sequence[str], where: str) -> Generation: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,22 @@ class Dialect:
     extra: Mapping[str, Any] | None = None
     keeps_stop: bool = False
     """Whether it can keep the stop string (vLLM); elsewhere none is sent and the text is cut here."""
+    thoughts_apart: bool = False
+    """Whether completion tokens leave out the reasoning, which only the total holds (Gemini)."""
+    path: ClassVar[str] = "/chat/completions"
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def request(
+        self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None, contract: Any
+    ) -> dict[str, Any]:
+        """The JSON body of a call. Every sampling field is in it unless ``omit`` names it."""
+        return request(self, messages, sampling, guide, contract)
+
+    def answer(self, body: bytes, stops: Sequence[str], where: str) -> Generation:
+        """The generation in the body of a 200. Raises ProviderError."""
+        return answer(body, stops, where, thoughts_apart=self.thoughts_apart)
 
 
 def request(
@@ -79,37 +104,55 @@ def _constraint(style: str, guide: Guide, contract: Any) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def answer(body: bytes, stops: Sequence[str], where: str) -> Generation:
-    """Reads a 200 answer. Raises ProviderError if there is no completion in it."""
+def parsed(body: bytes, where: str) -> dict[str, Any]:
+    """The JSON object of a 200 answer. Raises ProviderError."""
     import orjson
 
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _bad(where, f"no valid JSON ({error})", "bad_body") from None
+        raise bad(where, f"no valid JSON ({error})", "bad_body") from None
     if not isinstance(data, dict):
-        raise _bad(where, f"JSON that is a {type(data).__name__}, not an object", "bad_body")
+        raise bad(where, f"JSON that is a {type(data).__name__}, not an object", "bad_body")
+    return data
+
+
+def answer(body: bytes, stops: Sequence[str], where: str, *, thoughts_apart: bool = False) -> Generation:
+    """Reads a 200 answer. Raises ProviderError if there is no completion in it."""
+    data = parsed(body, where)
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise _bad(where, "no choices", "no_choices")
+        raise bad(where, "no choices", "no_choices")
+    finish = _finish(str(choices[0].get("finish_reason")), where)
     message = choices[0].get("message")
+    if not isinstance(message, dict) and finish == "filter":
+        message = {}
     if not isinstance(message, dict):
-        raise _bad(where, "a choice without a message", "no_choices")
-    finish = _FINISH.get(str(choices[0].get("finish_reason")), "stop")
-    if choices[0].get("finish_reason") == "error":
-        raise _bad(where, "a completion that broke off with an error", "error")
+        raise bad(where, "a choice without a message", "no_choices")
     text, ended = cut(without_thinking(_content(message)), stops)
     if message.get("refusal") and not text:
         finish = "filter"
-    usage = data.get("usage") or {}
-    details = usage.get("completion_tokens_details") or {}
     return Generation(
-        text,
-        "stop" if ended and finish == "length" else finish,
-        usage.get("prompt_tokens"),
-        usage.get("completion_tokens"),
-        details.get("reasoning_tokens"),
+        text, "stop" if ended and finish == "length" else finish, *_tokens(data.get("usage") or {}, thoughts_apart)
     )
+
+
+def _finish(said: str, where: str) -> str:
+    """``stop``, ``length`` or ``filter``. Raises ProviderError for completions that broke off."""
+    word = said.lower().partition(":")[0]
+    if word in ("error", "insufficient_system_resource"):  # the latter is DeepSeek's
+        raise bad(where, f"a completion that broke off ({said})", "error")
+    return "filter" if word in _BLOCKED else _FINISH.get(word, "stop")
+
+
+def _tokens(usage: Mapping[str, Any], thoughts_apart: bool) -> tuple[int | None, int | None, int | None]:
+    """Tokens of the prompt, of the completion with its reasoning, and of the reasoning."""
+    prompt, completion, total = (usage.get(f"{kind}_tokens") for kind in ("prompt", "completion", "total"))
+    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    if thoughts_apart and prompt is not None and total is not None:
+        beyond = max(0, total - prompt - (completion or 0))
+        completion, reasoning = total - prompt, reasoning or beyond
+    return prompt, completion, reasoning
 
 
 def _content(message: Mapping[str, Any]) -> str:
@@ -119,36 +162,5 @@ def _content(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _bad(where: str, what: str, reason: str) -> ProviderError:
+def bad(where: str, what: str, reason: str) -> ProviderError:
     return ProviderError(f"{where} answered with {what}", reason=reason, retryable=True)
-
-
-def failure(status: int, headers: Mapping[str, str], body: str, where: str) -> ProviderError:
-    """What an answer of another status than 200 means. ``body`` must be free of secrets."""
-    said = " ".join(body.split())[:300] or "nothing"
-    if status == 400 and any(words in body.lower() for words in ("context length", "context_length", "context size")):
-        mend = "shorten the dialogue or the prompt, or serve the model with a longer context"
-        return ProviderError(f"{where} says the prompt is too long ({said}); {mend}", reason="context_overflow")
-    if status == 429 and "insufficient_quota" in body:
-        return ProviderError(f"{where} says the quota is used up ({said}); check the plan", reason="quota")
-    retryable = status in RETRYABLE or status >= 500
-    mend = "" if retryable else f"; {MENDS.get(status, 'check base_url')}"
-    message = f"{where} answered {status}: {said}{mend}"
-    return ProviderError(message, reason=str(status), retryable=retryable, retry_after=retry_after(headers))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from ``retry-after-ms`` or ``Retry-After`` (seconds or an HTTP date); None if unsaid."""
-    found = {name.lower(): value for name, value in headers.items()}
-    try:
-        if "retry-after-ms" in found:
-            return max(0.0, float(found["retry-after-ms"]) / 1000)
-        return max(0.0, float(found["retry-after"]))
-    except KeyError:
-        return None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(found["retry-after"]).timestamp() - time())
-    except (KeyError, ValueError):
-        return None

@@ -19,7 +19,7 @@ from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.options import ModelOptions
 from rlpa_bench.randomness import Draws
 from rlpa_bench.types import JSON, Message
-from rlpa_bench_plugins.models._checkpoint import weights
+from rlpa_bench_plugins.models._checkpoint import trained_on, weights
 from rlpa_bench_plugins.models._decode import Decoder, Row
 from rlpa_bench_plugins.models._text import as_dicts, refuse_format, refuse_guide
 
@@ -88,6 +88,7 @@ class HF(Model):
         return {
             "engine": f"transformers {version('transformers')}, torch {version('torch')}",
             "weights": self._weights,
+            **trained_on(self.argument),
             "chat_template_sha256": sha256(self._decoder.tokenizer.chat_template.encode()).hexdigest(),
             "device": self.device.partition(":")[0],
             "dtype": str(self._decoder.model.dtype),

@@ -62,7 +62,8 @@ class Scripted(Model):
 
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
         self._calls += 1
-        await asyncio.sleep(self.options.latency)
+        if self.options.latency:
+            await asyncio.sleep(self.options.latency)
         if self.options.fail and self._calls % self.options.fail == 0:
             raise ProviderError(f"scripted failure of call {self._calls}", reason="scripted", retryable=True)
         turn = sum(message.role == "assistant" for message in messages)

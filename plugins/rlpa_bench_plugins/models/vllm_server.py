@@ -17,7 +17,7 @@ from rlpa_bench.interfaces import Generation, Guide, Model, Sampling
 from rlpa_bench.options import ModelOptions
 from rlpa_bench.types import JSON, Message
 from rlpa_bench_plugins.models._chat_client import ChatClient, without_credentials
-from rlpa_bench_plugins.models._checkpoint import template, weights
+from rlpa_bench_plugins.models._checkpoint import template, trained_on, weights
 from rlpa_bench_plugins.models._vllm_process import VLLMProcess
 from rlpa_bench_plugins.models._wire import GUIDES, Dialect
 
@@ -70,6 +70,7 @@ class VLLM(Model):
         return {
             "engine": f"vllm {_version()}",
             "weights": weights(self.argument, revision),
+            **trained_on(self.argument),
             "chat_template_sha256": digest,
         }
 

@@ -1,45 +1,28 @@
-"""The bundled loggers by name, and what they share."""
+"""What the bundled loggers share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 
-from rlpa_bench.errors import PluginError
 from rlpa_bench.types import Call, Dialogue, Turn
-from rlpa_bench_plugins.observers.relay import Logger
-
-LOGGERS = {
-    "wandb": ("wandb", "WandbLogger"),
-    "mlflow": ("mlflow", "MlflowLogger"),
-    "otel": ("opentelemetry.sdk", "OtelLogger"),
-}
-"""Name -> (package it needs, class in the module of that name). The extra has the logger's name."""
 
 
-def logger(name: str) -> Callable[[], Logger]:
-    """What makes the logger of that name; its package is imported only when it is made.
+class Logger(Protocol):
+    """Writes a run down somewhere. Its methods are called one after another in one thread; they may block."""
 
-    Raises:
-        PluginError: if there is none or its package is not installed.
-    """
-    if name not in LOGGERS:
-        raise PluginError(f"unknown logger {name!r} in RLPA_BENCH_LOGGERS; there are {', '.join(LOGGERS)}")
-    package, cls = LOGGERS[name]
-    if not _installed(package):
-        raise PluginError(f"logger {name!r} needs {package}: pip install 'rlpa-bench[{name}]'")
-    make: Callable[[], Logger] = getattr(import_module(f"rlpa_bench_plugins.observers.{name}"), cls)
-    return make
+    def start(self, run: Mapping[str, Any]) -> None:
+        """A run begins; ``run`` is the content of run.json."""
 
+    def turn(self, candidate: str, case: str, seed: int, turn: Turn) -> None:
+        """A turn was played."""
 
-def _installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:  # the package that would hold it
-        return False
+    def dialogue(self, dialogue: Dialogue) -> None:
+        """A dialogue has ended and was judged."""
+
+    def end(self, summary: Mapping[str, Any] | None) -> None:
+        """The run is over; ``summary`` is the content of summary.json, or None if it was interrupted."""
 
 
 @dataclass

@@ -17,6 +17,14 @@ def rlpa_bench_simulators() -> Iterable[type[Simulator]]:
     from rlpa_bench_plugins.simulators.aloe_roleplay import AloeRoleplaySimulator
     from rlpa_bench_plugins.simulators.guided import GuidedSimulator
     from rlpa_bench_plugins.simulators.human import HumanSimulator
+    from rlpa_bench_plugins.simulators.reciprocal import ReciprocalSimulator
     from rlpa_bench_plugins.simulators.rlpa import RlpaSimulator
 
-    return [AgendaSimulator, AloeRoleplaySimulator, GuidedSimulator, HumanSimulator, RlpaSimulator]
+    return [
+        AgendaSimulator,
+        AloeRoleplaySimulator,
+        GuidedSimulator,
+        HumanSimulator,
+        ReciprocalSimulator,
+        RlpaSimulator,
+    ]

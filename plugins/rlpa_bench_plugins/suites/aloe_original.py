@@ -44,6 +44,7 @@ class AloeOriginalSuite(PersonaSuite):
     name = "aloe-original"
     protocol = "aloe-original/1"
     folders = ("aloe",)
+    unpublishable = "ALOE's persona texts carry no licence, and cases.jsonl and the transcripts hold them"
     Options: ClassVar[type[Any]] = AloeOriginalOptions
 
     def cases(self) -> Sequence[Case]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from rlpa_bench_plugins import observers
 from toyruns import play
+from toys import ToyJudge
 
 from rlpa_bench import Run
 
@@ -22,22 +23,18 @@ CANDIDATES = ("toy/plain", "counter")
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """``logged(name, out)`` plays a toy run with that logger on, and without complaint."""
+def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``logged(name, out)`` plays a toy run with that logger on; ``lost=`` is what it says it lost, if anything."""
 
-    def run(name: str, out: Path, **terms: Any) -> Run:
+    def run(name: str, out: Path, lost: str = "") -> Run:
         monkeypatch.setenv(observers.VARIABLE, name)
-        return play(out, limit=2, **terms)
+        played = play(out, limit=2)
+        assert played.info["counts"] == {"planned": 8, "played": 8, "failed": 0, "retried": 0}
+        problems = "; ".join(played.info["problems"])
+        assert lost in problems if lost else problems == ""
+        return played
 
-    yield run
-    monkeypatch.setattr(observers, "_desk", None)
-
-
-@pytest.fixture
-def silent(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Nothing was lost: a loss is said on standard error."""
-    yield
-    assert "rlpa-bench: " not in capsys.readouterr().err
+    return run
 
 
 class Collector(BaseHTTPRequestHandler):
@@ -81,7 +78,6 @@ def received(collector: type[Collector]) -> tuple[list[Any], dict[str, Any]]:
     return spans, resource
 
 
-@pytest.mark.usefixtures("silent")
 def test_otel_sends_a_span_per_turn_dialogue_and_run_over_http(logged: Any, out: Path, collector: Any) -> None:
     run = logged("otel", out)
     spans, resource = received(collector)
@@ -107,7 +103,6 @@ def test_otel_sends_a_span_per_turn_dialogue_and_run_over_http(logged: Any, out:
             assert (got.double_value if got is not None else None) == cell["mean"]
 
 
-@pytest.mark.usefixtures("silent")
 def test_otel_sends_texts_when_asked_to(
     logged: Any, out: Path, collector: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +112,6 @@ def test_otel_sends_texts_when_asked_to(
     assert {turn.output.raw for dialogue in run.dialogues() for turn in dialogue.turns} <= sent
 
 
-@pytest.mark.usefixtures("silent")
 def test_otel_uses_the_provider_of_the_process(logged: Any, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
@@ -135,23 +129,17 @@ def test_otel_uses_the_provider_of_the_process(logged: Any, out: Path, monkeypat
     assert shown == {0, 1}, "the toy user says one fact a turn, after its opening"
 
 
-def test_otel_without_an_address_says_so(logged: Any, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = logged("otel", out)
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in capsys.readouterr().err
-    assert run.info["counts"]["played"] == 8
+def test_otel_without_an_address_says_so(logged: Any, out: Path) -> None:
+    logged("otel", out, lost="(run_start raised LookupError: set OTEL_EXPORTER_OTLP_ENDPOINT to the address")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_otel_says_what_the_collector_did_not_take(
-    logged: Any, out: Path, collector: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_otel_says_what_the_collector_did_not_take(logged: Any, out: Path, collector: Any) -> None:
     collector.status = 400
-    logged("otel", out)
-    assert "the collector did not take 49 spans" in capsys.readouterr().err
+    logged("otel", out, lost="(run_end raised ConnectionError: the collector did not take 49 spans)")
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.usefixtures("silent")
 def test_mlflow_has_the_configuration_the_results_and_the_curves(
     logged: Any, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +171,6 @@ def test_mlflow_has_the_configuration_the_results_and_the_curves(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.usefixtures("silent")
 def test_wandb_offline_has_the_configuration_the_counts_and_the_results(
     logged: Any, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,15 +232,45 @@ def config_of(record: Any) -> list[Any]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_wandb_without_a_key_asks_nobody_and_says_so(
-    logged: Any, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    logged: Any, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-    run = logged("wandb", out)
-    assert "set WANDB_API_KEY, or WANDB_MODE=offline" in capsys.readouterr().err
-    assert run.info["counts"]["played"] == 8
+    logged("wandb", out, lost="(run_start raised LookupError: set WANDB_API_KEY, or WANDB_MODE=offline)")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("wandbb", "unknown logger 'wandbb' in RLPA_BENCH_LOGGERS; there are wandb, mlflow, otel"),
+        ("wandb", "logger 'wandb' needs rlpa_no_such_package: pip install 'rlpa-bench[wandb]'"),
+    ],
+)
+def test_a_logger_that_cannot_be_had_is_said_at_once_and_recorded(
+    logged: Any, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    monkeypatch.setitem(observers.PACKAGES, "wandb", "rlpa_no_such_package")
+    logged(name, out, lost=said)
+    assert f"rlpa-bench: {said}" in capsys.readouterr().err
+
+
+def test_the_log_of_a_run_that_stops_is_closed_and_the_next_run_has_its_own(
+    out: Path, tmp_path: Path, collector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(ToyJudge):
+        async def judge(self, subject: Any) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv(observers.VARIABLE, "otel")
+    with pytest.raises(KeyboardInterrupt):
+        play(out, Broken)
+    roots = [span for span in received(collector)[0] if span.name.startswith("rlpa-bench")]
+    assert [span.status.message for span in roots] == ["interrupted"]
+    assert play(tmp_path / "next", limit=2).info["problems"] == []
+    roots = [span for span in received(collector)[0] if span.name.startswith("rlpa-bench")]
+    assert [span.status.message for span in roots] == ["interrupted", ""]
 
 
 def test_no_loggers_package_is_imported_while_none_is_asked_for(out: Path) -> None:
@@ -261,7 +278,7 @@ def test_no_loggers_package_is_imported_while_none_is_asked_for(out: Path) -> No
 
     line = (
         "import sys; from pathlib import Path; from toyruns import play; play(Path('run'), limit=1); "
-        "print([n for n in ('wandb', 'mlflow', 'opentelemetry', 'rlpa_bench_plugins.observers.relay')"
+        "print([n for n in ('wandb', 'mlflow', 'opentelemetry', 'rlpa_bench_plugins.observers.loggers')"
         " if n in sys.modules])"
     )
     out.mkdir()

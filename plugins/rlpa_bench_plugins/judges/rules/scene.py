@@ -60,7 +60,7 @@ class Scene:
             now=now,
             drawn=topics.draws(reply, reversed(usable), now),
             opening=not usable and (not user.content or not user.vocabulary.isdisjoint(_GREETING)),
-            related=frozenset().union(*(topics.topic(item).every & reply.grams for item in disclosed)),
+            related=topics.related(reply, disclosed),
         )
 
 

@@ -44,6 +44,8 @@ class Topic:
 
     def weight(self, grams: frozenset[str]) -> int:
         """Twice the strong words found, plus the weak ones; words of the slot count beside another only."""
+        if self.every.isdisjoint(grams):
+            return 0
         own = 2 * len(self.strong & grams) + len(self.weak & grams)
         return own + len(self.slot & grams) if own or self.broad else 0
 
@@ -155,6 +157,11 @@ class Topics:
             if self.topic(item).weight(grams) >= _NEEDED:
                 return item
         return None
+
+    def related(self, text: Text, items: Iterable[Item]) -> frozenset[str]:
+        """The words of the text that belong to one of the items."""
+        words = (self.topic(item).every for item in items)
+        return frozenset().union(*(every & text.grams for every in words if not every.isdisjoint(text.grams)))
 
     def areas(self, text: Text, known: frozenset[str]) -> int:
         """How many areas, unrelated among themselves, the text touches by words outside ``known``."""

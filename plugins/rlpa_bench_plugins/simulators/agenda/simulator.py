@@ -150,7 +150,7 @@ def _announce(state: State, planner: Planner) -> None:
     ever = {item.key: item for item in (*gold.items, *(c.new for c in gold.changes if c.new))}
     facts = {item.key for item in planner.facts}
     for change in past[planner.memory.news :]:
-        if (change.session, change.turn) <= (0, 1):
+        if (change.session, change.turn) <= (0, 1) or not change.announced:
             continue
         if change.new is not None:
             if change.new.key in facts:
