@@ -64,10 +64,10 @@ class Phrases:
         return found
 
     def get(self, parts: list[str]) -> Entry | None:
-        """The entry for exactly these words."""
+        """The entry for exactly these words; none for an empty one, the singular of the last in "pottery's"."""
         node: dict[str, Any] | None = self._root
         for word in parts:
-            node = node.get(word) if node else None
+            node = node.get(word) if node and word else None
         return node.get(_END) if node else None
 
     def scan(self, text: str) -> Iterator[tuple[int, int, str, Entry]]:

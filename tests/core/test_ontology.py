@@ -277,3 +277,9 @@ def test_bundled_holds_what_the_code_names(bundled: Ontology) -> None:
     assert bundled.exclusive("Age")
     assert not bundled.exclusive("Interests")
     assert bundled.slot("Hobby") == ()
+
+
+@pytest.mark.parametrize("text", ["pottery's", "pottery s", "a teacher's", "bachelor's and pottery's"])
+def test_a_possessive_ending_is_read_like_any_text(bundled: Ontology, text: str) -> None:
+    """A trained policy wrote such a line, and the singular of its last word is empty."""
+    assert all(item.value for item in bundled.resolve(Item("Interests", text)))

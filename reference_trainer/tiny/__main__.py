@@ -1,0 +1,57 @@
+"""``python -m reference_trainer.tiny run|collect|tables``: the experiment of docs/explanation/learning.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reference_trainer.tiny import tables
+from rlpa_bench.errors import RlpaBenchError
+
+
+@click.group()
+def main() -> None:
+    """The learning experiment."""
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and results.")
+@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Passes of imitation.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of DPO and PPO.")
+def run(out: Path, epochs: int, seeds: int) -> None:
+    """Runs all stages that are not done yet, on one thread."""
+    from reference_trainer.tiny.experiment import Experiment, Plan
+
+    plan = Plan(seeds=seeds)
+    Experiment(out, replace(plan, sft=replace(plan.sft, epochs=epochs)), click.echo).run()
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, exists=True), required=True, help="Folder of a run.")
+@click.argument("results", type=click.Path(path_type=Path))
+def collect(out: Path, results: Path) -> None:
+    """Gathers a run's results into one small file."""
+    results.write_text(json.dumps(tables.gather(out), separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+@main.command(name="tables")
+@click.argument("results", type=click.Path(path_type=Path, exists=True))
+@click.option("--curves", type=click.Path(path_type=Path), help="Where to draw the learning curves, an SVG file.")
+def show(results: Path, curves: Path | None) -> None:
+    """Prints the tables of a results file."""
+    found = json.loads(results.read_text(encoding="utf-8"))
+    click.echo(tables.markdown(found), nl=False)
+    if curves:
+        curves.write_text(tables.curves_svg(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except (RlpaBenchError, click.ClickException) as error:
+        click.echo(f"Error: {error.format_message() if isinstance(error, click.ClickException) else error}", err=True)
+        sys.exit(2)

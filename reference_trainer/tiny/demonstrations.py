@@ -1,0 +1,63 @@
+"""Dialogues of the training pool with two teachers who know the disclosure ledger: `scribe` and `asker`.
+
+Two of three dialogues are the scribe's, who states what was told and asks nothing, the third is the asker's, who also
+asks. So what a model imitates is mediocre on purpose: it leaves reinforcement learning something to find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reference_trainer.tiny.cues import Half, halved
+from rlpa_bench.build import Harness
+from rlpa_bench.contract import Contract
+from rlpa_bench.ontology import Ontology
+from rlpa_bench.types import Item, Message
+
+SUITE = "training-full"
+TEACHERS = ("scribe", "asker", "scribe")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One turn to imitate."""
+
+    messages: tuple[Message, ...]
+    completion: str
+    case: str
+    turn: int
+
+
+def harness(suite: str, half: Half | None, options: dict[str, object] | None = None) -> Harness:
+    """The parts of rlpa-bench on a suite, with one half of the cue words or with all of them."""
+    built = Harness(suite, options={"suites": {"*": options or {}}})
+    if half:
+        built.context.ontology = halved(built.context.ontology, half)
+    return built
+
+
+def named(items: tuple[Item, ...], ontology: Ontology) -> tuple[Item, ...]:
+    """Items under the ontology's names in place of each persona's own wording; ages keep their number."""
+    known = ontology.values
+    return tuple(
+        replace(item, value=known[item.id].label) if item.id in known and item.slot != "Age" else item for item in items
+    )
+
+
+async def demonstrate(per_profile: int, seed: int) -> list[Sample]:
+    """Every turn of every dialogue, ``per_profile`` personalities a profile; the teachers take turns."""
+    built = harness(SUITE, "training", {"per_profile": per_profile})
+    env = built.environment("agenda")
+    teachers = [built.candidate(name).baseline for name in TEACHERS]
+    samples = []
+    for i, case in enumerate(built.cases()):
+        teacher = teachers[i % len(teachers)]
+        state = await env.start(case, seed)
+        while not state.ended:
+            view = env.view(state, teacher.grants)
+            output = await teacher.respond(view)
+            reply = Contract.parse(output.raw).response
+            text = Contract.write(Contract.lines(named(view.disclosed or (), built.context.ontology)), reply)
+            samples.append(Sample(view.messages, text, case.id, state.turn))
+            state = await env.advance(state, replace(output, raw=text))
+    return samples

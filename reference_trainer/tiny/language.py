@@ -1,0 +1,76 @@
+"""The tiny language model: its own byte-pair tokenizer, a Llama of three layers, a template with a short memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rlpa_bench.types import SLOTS, Message
+
+USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
+BLOCKS = ("<profile>\n", "</profile>\n\n<response>\n", "\n</response>")
+VOCABULARY = 2048
+TEMPLATE = (
+    "{% if messages | length > 2 %}{{ messages[-2].content }}" + END + "{% endif %}"
+    "{{ '" + USER + "' + messages[-1].content + '" + ASSISTANT + "' }}"
+)
+"""Only the latest reply with its profile and the latest user turn: the profile carries what was told before."""
+
+
+def train_tokenizer(texts: Iterable[str]) -> Any:
+    """A byte-pair tokenizer of these texts; the contract's blocks and slots are one token each."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    pieces = [*BLOCKS, *(f"- {slot}:" for slot in SLOTS)]
+    raw.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY - len(pieces),
+            special_tokens=[PAD, USER, ASSISTANT, END],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    raw.add_tokens([AddedToken(piece, normalized=False) for piece in pieces])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+    )
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def new_model(tokenizer: Any, seed: int) -> Any:
+    """A Llama of about half a million parameters with weights drawn from ``seed``."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        attn_implementation="eager",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Tokens of what the model reads before it answers."""
+    text = tokenizer.apply_chat_template(
+        [{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True
+    )
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
