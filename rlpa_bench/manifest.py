@@ -58,6 +58,7 @@ def manifest(
                 "baseline": candidate.baseline.name,
                 "control": not candidate.baseline.needs_model,
                 "grants": sorted(candidate.baseline.grants),
+                "asks_format": candidate.baseline.asks_format,
                 "trained_on": candidate.baseline.trained_on,
                 "planned": plan.planned(name),
             }

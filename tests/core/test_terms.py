@@ -58,6 +58,7 @@ def test_a_row_says_all_its_terms(run: Run) -> None:
         (("identity", "components", "judges/asks"), {"version": "asks/2"}),
         (("simulator",), "other"),
         (("retries",), 0),
+        (("candidates", ROW, "asks_format"), False),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
 )
