@@ -142,9 +142,9 @@ PLUGIN = Plugin(Chatty, PlainTalk, Taught, Leaky, Rude, Fickle, Critic)
 OPEN = Training(simulator=False, judge=False, profiles=False)
 
 
-def play_systems(out: Path, **terms: Any) -> Run:
-    """A run of the kit's systems under real instruments."""
-    return rlpa_bench.run(**{**SMALL, **SYSTEMS, **terms}, plugins=[PLUGIN], out=out)
+def play_systems(out: Path, more: Sequence[object] = (), **terms: Any) -> Run:
+    """A run of the kit's systems, and those of more plugins, under real instruments."""
+    return rlpa_bench.run(**{**SMALL, **SYSTEMS, **terms}, plugins=[PLUGIN, *more], out=out)
 
 
 def submit(run: Run, out: Path, **more: Any) -> dict[str, Path]:

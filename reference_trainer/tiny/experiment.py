@@ -211,13 +211,14 @@ class Experiment:
         return pairs
 
     def _trained_on(self, method: str, judges: tuple[str, ...]) -> dict[str, Any]:
-        """The keys of :func:`reference_trainer.provenance.trained_on`, as far as they apply."""
+        """The keys of :func:`reference_trainer.provenance.trained_on` that apply, and the method."""
         built = harness(POOL, "training")
         cases = built.cases()
         made = built.judges(judges)
         return {
+            "method": method,
             "title": f"tiny language model, {method}",
-            "base_model": "random weights",
+            "base_model": "random weights" if method == "sft" else str(self.folder / "sft" / "model"),
             "engine": f"torch {torch.__version__}",
             "version": version("rlpa-bench"),
             "suite": POOL,

@@ -126,9 +126,24 @@ def markdown(results: Mapping[str, Any]) -> str:
     for method, seeds in found.items():
         cells = [_cell(list(profile_means(seeds, column).values())) for column in COLUMNS]
         lines.append(f"| `{method}` | {len(seeds)} | " + " | ".join(cells) + " |")
+    lines += ["", "Gate with held-out cues by turn, mean over profiles and seeds:", "", *_by_turn(results, list(found))]
     for title, pairs in (("Primary", (PRIMARY,)), ("Secondary (p after Holm over these)", SECONDARY)):
         lines += ["", f"{title}, difference in reward:", "", *_differences(compare(found, pairs))]
     return "\n".join(lines) + "\n"
+
+
+def _by_turn(results: Mapping[str, Any], methods: Sequence[str], column: str = "gate") -> list[str]:
+    """One row per method, one column per turn."""
+    curves: dict[str, dict[int, list[float]]] = {method: defaultdict(list) for method in methods}
+    for label, turns in results["turns"].items():
+        for line in turns:
+            curves[label.rpartition("-")[0]][line["turn"]].append(line[column])
+    numbers = sorted({turn for curve in curves.values() for turn in curve})
+    rows = [f"| turn | {' | '.join(map(str, numbers))} |", "|---" * (len(numbers) + 1) + "|"]
+    for method, curve in curves.items():
+        cells = [f"{math.fsum(curve[k]) / len(curve[k]):.3f}" if curve.get(k) else "–" for k in numbers]
+        rows.append(f"| `{method}` | {' | '.join(cells)} |")
+    return rows
 
 
 def _cell(values: Sequence[float]) -> str:

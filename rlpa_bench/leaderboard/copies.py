@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from rlpa_bench.leaderboard.checks import Findings
-from rlpa_bench.leaderboard.schema import Result, Submission
+from rlpa_bench.leaderboard.schema import Result
 from rlpa_bench.types import Dialogue
 
 COPIED = 0.5
 """Share of a system's own outputs that another system wrote too, above which one is a copy of the other."""
-NEAR = 6
+NEAR = 10
 """Bits of 64 in which the fingerprints of near-duplicates differ at most; unrelated texts differ in about 32."""
+NEAR_COPY = "near-copy"
 FEWEST = 5
 """Outputs that must be comparable."""
 _WORD = re.compile(r"[^\W_]+")
@@ -43,17 +44,11 @@ def similarity_hash(text: str) -> int:
     return sum(1 << place for place, total in enumerate(sums) if total > 0)
 
 
-def copies(
-    submission: Submission,
-    prints: Mapping[str, str],
-    board: str,
-    known: Iterable[Result],
-    reproduces: str,
-    findings: Findings,
-) -> None:
+def copies(mine: Result, known: Iterable[Result], reproduces: str, findings: Findings) -> None:
     """Refuses what another row of the board says word for word, and flags what it nearly says."""
+    prints = mine.fingerprints
     for other in known:
-        if other.id in (submission.id, reproduces) or other.board != board:
+        if other.id in (mine.id, reproduces) or other.board != mine.board:
             continue
         if (share := copied(prints, other.fingerprints)) > COPIED:
             findings.fail(
@@ -63,7 +58,7 @@ def copies(
             )
         elif (share := copied(prints, other.fingerprints, NEAR)) > COPIED:
             text = f"{share:.0%} of its outputs are nearly those of {other.id!r} on this board"
-            findings.flag("content", "near-copy", text)
+            findings.flag("content", NEAR_COPY, text)
 
 
 def copied(mine: Mapping[str, str], theirs: Mapping[str, str], bits: int = 0) -> float:

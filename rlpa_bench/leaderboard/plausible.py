@@ -11,6 +11,7 @@ from typing import Any
 from rlpa_bench.leaderboard.checks import Findings
 from rlpa_bench.leaderboard.prepare import Played, decoding, weights
 from rlpa_bench.leaderboard.schema import Submission
+from rlpa_bench.leaderboard.training import denied, recorded_training
 from rlpa_bench.runs import Run, differing
 from rlpa_bench.types import Dialogue
 
@@ -42,6 +43,8 @@ def agrees(submission: Submission, run: Run, created: datetime) -> Iterator[str]
     ran |= {"config": [config["suite"], config["simulator"]]}
     said |= {"config": [info["suite"], info["simulator"]]}
     yield from differing(ran, said)
+    for part in denied(system.training, recorded_training(info, name)):
+        yield f"training.{part} is not disclosed, but run.json records it of the checkpoint"
 
 
 def _second(moment: datetime) -> str:

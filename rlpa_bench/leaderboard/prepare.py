@@ -14,6 +14,7 @@ from typing import Any
 from rlpa_bench.errors import RlpaBenchError, UsageError
 from rlpa_bench.leaderboard.package import DIALOGUES, SCORES, pack, seal
 from rlpa_bench.leaderboard.schema import Cost, Counts, Method, Submission, System, Training
+from rlpa_bench.leaderboard.training import joined, recorded_training
 from rlpa_bench.plugins import Plugins
 from rlpa_bench.runs import Run, write_json
 from rlpa_bench.scoring import OTHER
@@ -65,7 +66,9 @@ def prepare(
             folder.mkdir(parents=True, exist_ok=True)
         played = _transcripts(run, mine, known)
         for name, folder in mine.items():
-            told = Training() if run.info["candidates"][name]["control"] else training or Training()
+            told = Training()
+            if not run.info["candidates"][name]["control"]:
+                told = joined(training or told, recorded_training(run.info, name))
             about = _submission(run, name, played[name], submitter=submitter, training=told, method=method, notes=notes)
             write_json(folder / "submission.json", about.model_dump(mode="json"))
             write_json(folder / "run.json", restricted(run.info, name))

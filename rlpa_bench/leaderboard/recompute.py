@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from rlpa_bench.errors import DataError
@@ -12,7 +12,6 @@ from rlpa_bench.leaderboard import plausible
 from rlpa_bench.leaderboard.bands import Bands
 from rlpa_bench.leaderboard.checks import CHECKS, Findings
 from rlpa_bench.leaderboard.content import Scan
-from rlpa_bench.leaderboard.copies import copies
 from rlpa_bench.leaderboard.excerpts import Excerpts
 from rlpa_bench.leaderboard.key import board_id, board_key
 from rlpa_bench.leaderboard.plausible import Usage
@@ -21,15 +20,6 @@ from rlpa_bench.leaderboard.replay import Replay
 from rlpa_bench.leaderboard.schema import Cost, Key, Result, Submission
 from rlpa_bench.runs import Run
 from rlpa_bench.summary import MISSING_MARK, summarise
-
-
-@dataclass(frozen=True)
-class Known:
-    """What stands already, to find copies among."""
-
-    results: Mapping[str, Result] = field(default_factory=dict)
-    reproduces: str = ""
-    """Id of a result that may be equal."""
 
 
 class Watch:
@@ -56,7 +46,7 @@ class Watch:
             yield record
 
 
-def recompute(submission: Submission, run: Run, replay: Replay, manifest: str, known: Known) -> Result | None:
+def recompute(submission: Submission, run: Run, replay: Replay, manifest: str) -> Result | None:
     """Makes the checks ``scores``, ``content`` and ``plausible``; the result, if nothing failed."""
     findings, instruments = replay.findings, replay.instruments
     name = instruments.plan.candidates[0]
@@ -68,7 +58,6 @@ def recompute(submission: Submission, run: Run, replay: Replay, manifest: str, k
     findings.done.add("scores")
     watch.quotes.report(findings)
     watch.scan.report(findings, submission.system.grants)
-    copies(submission, watch.scan.fingerprints, board_id(key), known.results.values(), known.reproduces, findings)
     findings.done.add("content")
     watch.usage.check(submission, findings)
     plausible.counts(submission, watch.usage.played, watch.planned, findings)

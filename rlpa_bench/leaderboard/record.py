@@ -53,6 +53,7 @@ class Candidate(_Part):
     baseline: Name
     control: bool
     grants: tuple[str, ...]
+    trained_on: dict[str, Any] | None = None
 
 
 class Plan(_Part):

@@ -19,6 +19,7 @@ from shutil import copytree, rmtree
 from typing import Any
 
 from rlpa_bench.errors import DataError, UsageError
+from rlpa_bench.leaderboard.copies import NEAR_COPY
 from rlpa_bench.leaderboard.package import FILES, MANIFEST, manifest_digest, opened, pack
 from rlpa_bench.leaderboard.schema import FLAGS, Entry, Result
 from rlpa_bench.leaderboard.validate import Validation, validate
@@ -179,6 +180,8 @@ class Store:
             rmtree(target, ignore_errors=True)
             copytree(folder, target, ignore=lambda _, names: [name for name in names if name not in FILES])
             self.book("include", result, reason)
+            if checked.near_copy:
+                events.append(_flag(result, checked.near_copy))
             for event in events:
                 self.append(**event)
         return checked
@@ -276,6 +279,11 @@ def result_digest(result: Result) -> str:
 def _marked(one: Standing, entry: Entry) -> Standing:
     gone = ("withdrawn",) if entry.event == "withdraw" else ()
     return replace(one, flags=tuple(dict.fromkeys((*one.flags, *entry.flags, *gone))), tier=entry.tier or one.tier)
+
+
+def _flag(result: Result, reason: str) -> dict[str, Any]:
+    known = {"event": "flag", "name": result.id, "board": result.board}
+    return {**known, "flags": (NEAR_COPY,), "reason": reason}
 
 
 def _version() -> str:

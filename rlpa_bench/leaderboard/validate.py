@@ -14,6 +14,7 @@ from rlpa_bench.aio import blocking
 from rlpa_bench.errors import DataError, RlpaBenchError
 from rlpa_bench.leaderboard import plausible
 from rlpa_bench.leaderboard.checks import CHECKS, Findings
+from rlpa_bench.leaderboard.copies import NEAR_COPY, copies
 from rlpa_bench.leaderboard.package import (
     DIALOGUES,
     SCORES,
@@ -23,7 +24,7 @@ from rlpa_bench.leaderboard.package import (
     opened,
     unpack,
 )
-from rlpa_bench.leaderboard.recompute import Known, recompute
+from rlpa_bench.leaderboard.recompute import recompute
 from rlpa_bench.leaderboard.record import RunRecord
 from rlpa_bench.leaderboard.replay import Replay
 from rlpa_bench.leaderboard.schema import Result, Submission
@@ -45,6 +46,11 @@ class Validation:
     def accepted(self) -> bool:
         return self.result is not None
 
+    @property
+    def near_copy(self) -> str:
+        """Of whose outputs its own are nearly copies, in words; a matter of the board, so no part of the result."""
+        return next((finding.text for finding in self.findings.found if finding.flag == NEAR_COPY), "")
+
     def record(self) -> dict[str, Any]:
         """As JSON: checks with verdicts, findings with reasons."""
         return {
@@ -63,7 +69,10 @@ class Setting:
 
     options: Sequence[str] = ()
     plugins: Iterable[object] = ()
-    known: Known = field(default_factory=Known)
+    board: Mapping[str, Result] = field(default_factory=dict)
+    """What stands already, to find copies among."""
+    reproduces: str = ""
+    """Id of a result that may be equal."""
 
 
 def validate(
@@ -85,7 +94,7 @@ def validate(
     """
     given = Path(path)
     checked = Validation(given, Findings())
-    setting = Setting(options, plugins, Known(board or {}, reproduces))
+    setting = Setting(options, plugins, board or {}, reproduces)
     try:
         with opened(given) as folder, TemporaryDirectory(prefix="rlpa-validate-") as scratch:
             try:
@@ -129,7 +138,9 @@ def evaluate(checked: Validation, submission: Submission, run: Run, manifest: st
     replay = Replay(run, instruments, findings)
     blocking(lambda: _carried_out(replay, instruments))
     if {"complete", "replay", "judges"} <= findings.done:
-        checked.result = recompute(submission, run, replay, manifest, setting.known)
+        checked.result = recompute(submission, run, replay, manifest)
+    if checked.result is not None:  # the result itself is the same whatever else stands on a board
+        copies(checked.result, setting.board.values(), setting.reproduces, findings)
 
 
 async def _carried_out(replay: Replay, instruments: Instruments) -> None:

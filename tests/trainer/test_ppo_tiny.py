@@ -121,6 +121,13 @@ def test_tables_and_curves_are_made_from_one_file(tmp_path: Path) -> None:
     assert "<title>full-0</title>" in curves.read_text(encoding="utf-8")
 
 
+def test_the_page_shows_what_the_results_give() -> None:
+    page = Path(__file__).parents[2] / "docs/explanation/learning.md"
+    results = json.loads(page.with_name("learning-results.json").read_text(encoding="utf-8"))
+    assert tables.markdown(results) in page.read_text(encoding="utf-8")
+    assert tables.curves_svg(results) == page.with_name("learning-curves.svg").read_text(encoding="utf-8")
+
+
 def test_a_folder_without_results_is_told_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no finished evaluation"):
         tables.gather(tmp_path)
