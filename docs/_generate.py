@@ -15,10 +15,11 @@ from rlpa_bench.build import Harness
 from rlpa_bench.cli.main import cli
 from rlpa_bench.interfaces import KINDS, JudgeInfo
 from rlpa_bench.plugins import Offer, Plugins
+from rlpa_bench.sources import OWN
+from rlpa_bench.testing.checks import KINDS as CHECKS
 from rlpa_bench.transcripts import SCHEMA, adapter
 from rlpa_bench.types import Case, Dialogue, Score
 
-DISTRIBUTION = "rlpa-bench"
 TYPES: dict[str, Any] = {"case": Case, "dialogue": Dialogue, "score": Score}
 LINES = {
     "case": "cases.jsonl",
@@ -33,6 +34,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "cli.md": command_line,
         "plugins.md": components,
         "columns.md": columns,
+        "conformance.md": conformance,
         "files.md": run_files,
     }
     for name, make in pages.items():
@@ -73,7 +75,7 @@ def components() -> str:
     for kind in KINDS:
         parts += ["", f"## {kind.capitalize()}"]
         for offer in plugins.offers(kind):
-            if offer.distribution == DISTRIBUTION:
+            if offer.distribution == OWN:
                 parts += ["", *_component(offer)]
     return "\n".join(parts) + "\n"
 
@@ -106,7 +108,8 @@ def columns() -> str:
     parts = [
         "# Columns",
         "",
-        "Of a run with the judges `rules` and `profile`. Those in bold are in the short table.",
+        "Of a run with the judges `rules` and `profile`. Those in bold are in the short table. Some belong to the",
+        "[stress suites](../explanation/stress.md); a run shows what it fills.",
         "",
     ]
     parts += ["| column | meaning | scale | better |", "|---|---|---|---|"]
@@ -125,6 +128,21 @@ def columns() -> str:
 
 def _end(value: float | None) -> str:
     return "…" if value is None else f"{value:g}"
+
+
+def conformance() -> str:
+    """What the checks of each kind look for."""
+    parts = [
+        "# Conformance",
+        "",
+        "What `rlpa-bench plugins check NAME`, `pytest --rlpa-bench-plugin NAME` and the functions of"
+        " [`rlpa_bench.testing`](public-api.md#rlpa_benchtesting) check, by kind. Every component is asked the same"
+        " things in two orders, with a model that works, one that fails and one that talks nonsense.",
+    ]
+    for kind, (_, checks) in CHECKS.items():
+        parts += ["", f"## {kind.capitalize()}", "", "| check | what holds |", "|---|---|"]
+        parts += [f"| {name} | {' '.join((check.__doc__ or '').split())} |" for name, check in checks.items()]
+    return "\n".join(parts).replace("``", "`") + "\n"
 
 
 def run_files() -> str:

@@ -23,19 +23,20 @@ PAGE = HERE / "explanation" / "stress.md"
 SUITES: dict[str, dict[str, Any]] = {
     "aloe-long": {
         "columns": ["recall of recent", "recall of old", "stability(20)", "profile summary", "stale value"],
-        "limit": 8, "few": 2, "options": ["suite.turns=70", "suite.history=8000"],
+        "limit": 4, "few": 1, "options": ["suite.turns=50", "suite.history=6000"],
+        "small": ["suite.turns=50", "suite.history=3000"],
     },
     "aloe-conflict": {
         "columns": ["updated", "turns to update", "stale rate", "false updates"],
-        "limit": 48, "few": 8, "options": [],
+        "limit": 24, "few": 2, "options": [],
     },
     "aloe-sessions": {
         "columns": ["carried over", "wrong transfer", "told on", "leaked names"],
-        "limit": 24, "few": 4, "options": [],
+        "limit": 24, "few": 1, "options": [],
     },
-    "aloe-restraint": {"columns": ["intrusive", "apt use"], "limit": 32, "few": 8, "options": []},
+    "aloe-restraint": {"columns": ["intrusive", "apt use"], "limit": 32, "few": 2, "options": []},
 }  # fmt: skip
-"""What is shown; cases for the model-free candidates, and for the model; options of both."""
+"""What is shown; cases for the model-free candidates, and for the model; their options."""
 
 STYLE = (
     "text{font:11px sans-serif;text-anchor:middle;fill:#555}.end{text-anchor:end}.start,.name{text-anchor:start}"
@@ -52,12 +53,13 @@ def played(suite: str, model: bool) -> list[rlpa_bench.Run]:
     import culprits
 
     plan = SUITES[suite]
-    common: dict[str, Any] = {"suite": suite, "options": plan["options"]}
-    free = rlpa_bench.run(**common, baseline=[c.name for c in culprits.CULPRITS], plugins=[culprits],
+    names = [culprit.name for culprit in culprits.CULPRITS]
+    free = rlpa_bench.run(suite=suite, options=plan["options"], baseline=names, plugins=[culprits],
                           limit=plan["limit"], out=f"runs/stress-{suite}")  # fmt: skip
     if not model:
         return [free]
-    small = rlpa_bench.run(**common, model="smollm2", controls=False, limit=plan["few"],
+    options = plan.get("small", plan["options"])
+    small = rlpa_bench.run(suite=suite, options=options, model="smollm2", controls=False, limit=plan["few"],
                            out=f"runs/stress-{suite}-smollm2")  # fmt: skip
     return [free, small]
 

@@ -1,7 +1,8 @@
 """Executes every code block of the documentation: Python in this process, shell blocks by bash, page by page.
 
-Each page has a folder of its own. Nothing leaves the machine but what pip fetches for the embedded model: endpoints are
-a local server, and the loggers write to files. A page may skip blocks, with a reason, by Sybil's ``skip`` comment.
+Each page has a folder of its own; what it installs with pip goes into ``site`` in there, without dependencies, and not
+into this environment. Nothing leaves the machine but what pip fetches for the embedded model: endpoints are a local
+server, and the loggers write to files. A page may skip blocks, with a reason, by Sybil's ``skip`` comment.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from rlpa_bench.cli.main import COMMANDS
 
 SHELL = "set -euo pipefail\n"
+SITE = "import os, site; site.addsitedir(os.path.dirname(__file__))"
+"""Lets editable installations in the page's own folder be found, as in any site-packages."""
 TIMEOUT = 600
 
 
@@ -45,6 +48,9 @@ def enter(namespace: dict[str, Any]) -> None:
     namespace["command"] = lambda name: name in COMMANDS
     namespace["_server"] = server = OpenAIServer().__enter__()
     os.chdir(folder.name)
+    site = Path("site").absolute()
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SITE)
     os.environ.update(
         PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         OPENAI_BASE_URL=server.url,
@@ -52,6 +58,10 @@ def enter(namespace: dict[str, Any]) -> None:
         LOCAL_BASE_URL=server.url,
         LOCAL_API_KEY="none",
         RLPA_BENCH_CACHE="1",
+        PYTHONPATH=str(site),
+        PIP_TARGET=str(site),
+        PIP_NO_DEPS="1",
+        PIP_NO_BUILD_ISOLATION="0",  # means no isolation
     )
 
 

@@ -65,6 +65,9 @@ def _parse(raw: str) -> Parsed:
 
 _parse_once = lru_cache(4096)(_parse)
 """Every later turn of a dialogue looks at the earlier outputs again."""
+_message = lru_cache(8192)(Message)
+exchange = lru_cache(8192)(Exchange)
+"""Made once for the same words, for the same reason."""
 _SHORT = 8192
 """Characters up to which an output is worth keeping."""
 
@@ -88,11 +91,11 @@ class Contract:
 
     def render(self, history: Sequence[Exchange], user: str) -> tuple[Message, ...]:
         """The messages a candidate's model sees for this turn."""
-        messages = [Message("system", self.system)]
-        for i, turn in enumerate(history):
-            messages.append(Message("user", turn.user))
-            latest = i == len(history) - 1
-            messages.append(Message("assistant", self.write(turn.profile, turn.response) if latest else turn.response))
+        messages = [_message("system", self.system)]
+        for turn in history:
+            messages += (_message("user", turn.user), _message("assistant", turn.response))
+        if history:
+            messages[-1] = Message("assistant", self.write(history[-1].profile, history[-1].response))
         messages.append(Message("user", user))
         return tuple(messages)
 

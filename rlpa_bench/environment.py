@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from rlpa_bench.contract import Contract
+from rlpa_bench.contract import Contract, exchange
 from rlpa_bench.errors import UsageError
 from rlpa_bench.guard import guarded
 from rlpa_bench.interfaces import Judge, Simulator
+from rlpa_bench.redaction import redacted
 from rlpa_bench.scoring import judge_subject, turn_subject
 from rlpa_bench.transcripts import plain
 from rlpa_bench.types import (
     Case,
-    Exchange,
     Output,
     PairSubject,
     Reward,
@@ -69,7 +69,7 @@ class DialogueEnv:
 
     def view(self, state: State, grants: frozenset[str] = frozenset()) -> View:
         """What a candidate may see of a state; gold and ledger only by grant."""
-        history = tuple(Exchange(t.user.text, t.response, self._profile(t)) for t in state.visible)
+        history = tuple([exchange(t.user.text, t.response, self._profile(t)) for t in state.visible])
         profile = state.case.gold.at(state.session, state.turn) if state.case.gold and grants else None
         disclosed = state.disclosed if "disclosed" in grants else None
         return View(
@@ -159,12 +159,13 @@ class DialogueEnv:
         words = await guarded(who, speak, state, unhurried=self.simulator.unhurried)
         if not isinstance(words, Utterance) or not isinstance(words.text, str):
             raise TypeError(f"{who} returned {type(words).__name__}, not an Utterance with a text")
-        return words
+        text = redacted(words.text)
+        return words if text == words.text else replace(words, text=text)
 
 
 def _storable(output: Output) -> Output:
-    """The output as JSON can hold it: lone surrogates replaced, endless text cut off."""
-    raw = output.raw if output.raw.isascii() else output.raw.encode("utf-8", "replace").decode()
+    """The output as JSON can hold it and others may see it: lone surrogates replaced, endless text cut off, no keys."""
+    raw = redacted(output.raw if output.raw.isascii() else output.raw.encode("utf-8", "replace").decode())
     if len(raw) > MAX_OUTPUT:
         return replace(output, raw=raw[:MAX_OUTPUT], finish="length")
     return output if raw == output.raw else replace(output, raw=raw)

@@ -179,6 +179,9 @@ class Suite(Component):
 class Simulator(Component):
     """Plays the user. May be slow, may stop, may be a person."""
 
+    deterministic: ClassVar[bool] = False
+    """Whether equal states always get equal words, so that recorded dialogues can be replayed."""
+
     @abstractmethod
     async def open(self, state: State) -> Utterance:
         """The user's first words of a session whose opening the protocol leaves to them.
@@ -249,6 +252,9 @@ class Baseline(Component):
     needs_model: ClassVar[bool] = True
     calls_per_turn: ClassVar[int] = 1
     """How often it asks its model in a turn; for estimates of what a run will cost."""
+    asks_format: ClassVar[bool] = True
+    """Whether its model is asked to write the contract's blocks; else code puts plain texts into them, which is another
+    term than a model that keeps the format or is held to it."""
     grants: ClassVar[frozenset[str]] = frozenset()
     """``gold`` and/or ``disclosed``; flagged on every table."""
 

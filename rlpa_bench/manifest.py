@@ -58,6 +58,7 @@ def manifest(
                 "baseline": candidate.baseline.name,
                 "control": not candidate.baseline.needs_model,
                 "grants": sorted(candidate.baseline.grants),
+                "asks_format": candidate.baseline.asks_format,
                 "trained_on": candidate.baseline.trained_on,
                 "planned": plan.planned(name),
             }
@@ -108,7 +109,11 @@ def _git_state() -> dict[str, Any] | None:
     with suppress(OSError, subprocess.SubprocessError):
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
         status = subprocess.run(
-            ["git", "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True
+            ["git", "--no-optional-locks", "status", "--porcelain"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
         return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
     return None

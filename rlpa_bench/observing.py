@@ -11,6 +11,7 @@ the process ends; neither can be helped in one process.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ WAIT = {"run_end": 60.0, STOP: 10.0}
 EVENTS = (START, "turn_end", "dialogue_end", *WAIT)
 LIMIT = 10_000
 """Events that may wait for an observer."""
+NOTICED = 2.0
+"""Seconds after which the wait is said."""
 PAUSE = 0.05
 """Seconds between two looks into a queue; waking a thread for each event would cost the run ten times as much."""
 
@@ -63,14 +66,17 @@ class Observer:
             self._queue.append(None)
             self._wake.set()
 
-    def hurry(self, until: float) -> None:
-        """Waits for the thread until ``monotonic()`` is ``until``, then lets it pass over turns and dialogues."""
-        if not self._over.wait(max(0.0, until - monotonic())):
-            self._hurry.set()
+    def over(self, until: float) -> bool:
+        """Waits until ``monotonic()`` is ``until``; whether the plugin has taken everything."""
+        return self._over.wait(max(0.0, until - monotonic()))
+
+    def hurry(self) -> None:
+        """From now on it passes over turns and dialogues."""
+        self._hurry.set()
 
     def losses(self, until: float) -> str:
         """Waits likewise; says what did not get through, in one sentence."""
-        if not self._over.wait(max(0.0, until - monotonic())):
+        if not self.over(until):
             late = self._given - self._done - sum(dict(self.lost).values())
             self.lost["not taken in time after the run's end"] += late
         lost = Counter(dict(self.lost))  # the thread may still be adding
@@ -101,11 +107,15 @@ class Observer:
 
 def losses(observers: Sequence[Observer], event: str) -> Iterator[tuple[Observer, str]]:
     """Waits for all of them after the event that ended their run; those that lost something, and what."""
-    begun = monotonic()
+    begun, wait = monotonic(), WAIT[event]
+    if slow := [observer for observer in observers if not observer.over(begun + NOTICED)]:
+        names = ", ".join(observer.origin[0] for observer in slow)
+        print(f"rlpa-bench: the run is over; up to {wait:g} s are given to what observes it ({names})", file=sys.stderr)
+    for observer in slow:
+        if not observer.over(begun + wait / 2):
+            observer.hurry()
     for observer in observers:
-        observer.hurry(begun + WAIT[event] / 2)
-    for observer in observers:
-        if lost := observer.losses(begun + WAIT[event]):
+        if lost := observer.losses(begun + wait):
             yield observer, lost
 
 

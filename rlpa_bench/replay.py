@@ -15,7 +15,7 @@ from typing import Any
 
 from rlpa_bench.build import Candidate, Harness
 from rlpa_bench.environment import DialogueEnv
-from rlpa_bench.errors import UsageError
+from rlpa_bench.errors import BoundaryError, UsageError
 from rlpa_bench.free_matching import matcher
 from rlpa_bench.guard import guarded
 from rlpa_bench.plugins import Plugins
@@ -59,26 +59,36 @@ def probes(run: Run, per_candidate: int | None = None) -> Iterator[Probe]:
     for dialogue in run.dialogues():
         if per_candidate is not None and count.get(dialogue.candidate, 0) >= per_candidate:
             continue
-        found = list(_probes(dialogue, cases[dialogue.case], cases))
-        if found:
+        probe = _drawn(dialogue, cases[dialogue.case], cases)
+        if probe:
             count[dialogue.candidate] = count.get(dialogue.candidate, 0) + 1
-            yield Draws("replay", dialogue.case, dialogue.seed).choice(found)
+            yield probe
 
 
-def _probes(dialogue: Dialogue, case: Case, cases: Mapping[str, Case]) -> Iterator[Probe]:
+def _drawn(dialogue: Dialogue, case: Case, cases: Mapping[str, Case]) -> Probe | None:
+    """One state of a dialogue, drawn among those that can be changed; None if there is none."""
+    for turn, fact, sentence in Draws("replay", case.id, dialogue.seed).shuffled(list(_told(dialogue, case))):
+        other = next((said for said in fact.say if said != sentence), "")
+        rival = _rival(fact, case, cases) if other else None
+        if rival:
+            return _probe(dialogue, case, turn, (fact, sentence), other, rival)
+    return None
+
+
+def _told(dialogue: Dialogue, case: Case) -> Iterator[tuple[Turn, Item, str]]:
+    """Facts that never change, the turn in which the user first states them, and the sentence that does."""
     gold = case.gold
+    if gold is None:
+        return
+    moved = {key for change in gold.changes for key in (change.old, change.new.key if change.new else "")}
     known: set[str] = set()
-    for turn in dialogue.turns if gold else ():
-        assert gold is not None
+    for turn in dialogue.turns:
         told = [key for key in turn.user.disclosed or () if key not in known]
         known.update(told)
         for fact in gold.at(turn.session, turn.index).select(told):
             sentence = next((said for said in fact.say if said.rstrip(".") in turn.user.text), "")
-            others = [said for said in fact.say if said != sentence]
-            rival = _rival(fact, case, cases)
-            fixed = all(fact.key not in (change.old, change.new.key if change.new else "") for change in gold.changes)
-            if sentence and others and rival and fixed and not turn.malformed:
-                yield _probe(dialogue, case, turn, (fact, sentence), others[0], rival)
+            if sentence and fact.key not in moved and not turn.malformed:
+                yield turn, fact, sentence
 
 
 def _rival(fact: Item, case: Case, cases: Mapping[str, Case]) -> Item | None:
@@ -141,12 +151,31 @@ async def replay(
                 continue
             if probe.candidate not in built:
                 built[probe.candidate] = harness.candidate(probe.candidate)
-            lines.append(await _ask(env, built[probe.candidate], probe, harness))
+            lines.append(await _line(env, built[probe.candidate], probe, harness))
     finally:
         await harness.aclose()
     with locked(run.path), replacing(run.path / FILE) as file:
         file.writelines(map(dumps, lines))
     return lines
+
+
+async def _line(env: DialogueEnv, candidate: Candidate, probe: Probe, harness: Harness) -> dict[str, Any]:
+    """What is written of one state; with ``failed``, and without a verdict, if the candidate did not answer."""
+    state = probe.same
+    told = {
+        "candidate": probe.candidate,
+        "case": state.case.id,
+        "cluster": state.case.cluster,
+        "seed": state.seed,
+        "turn": probe.turn,
+        "fact": probe.fact.key,
+        "other": probe.other.key,
+        "user": {"same": state.user.text, "reworded": probe.reworded.user.text, "other": probe.changed.user.text},
+    }
+    try:
+        return told | await _ask(env, candidate, probe, harness)
+    except BoundaryError as error:
+        return told | {"failed": f"{error.reason}: {error}"}
 
 
 async def _ask(env: DialogueEnv, candidate: Candidate, probe: Probe, harness: Harness) -> dict[str, Any]:
@@ -164,14 +193,6 @@ async def _ask(env: DialogueEnv, candidate: Candidate, probe: Probe, harness: Ha
     heeds = states(same, probe.fact) and not states(same, probe.other)
     follows = states(changed, probe.other) and not states(changed, probe.fact)
     return {
-        "candidate": probe.candidate,
-        "case": probe.same.case.id,
-        "cluster": probe.same.case.cluster,
-        "seed": probe.same.seed,
-        "turn": probe.turn,
-        "fact": probe.fact.key,
-        "other": probe.other.key,
-        "user": {"same": probe.same.user.text, "reworded": probe.reworded.user.text, "other": probe.changed.user.text},
         "output": {"same": same.output.raw, "reworded": reworded.output.raw, "other": changed.output.raw},
         "follows": follows,
         "heeds": heeds,
@@ -183,10 +204,11 @@ async def _ask(env: DialogueEnv, candidate: Candidate, probe: Probe, harness: Ha
 
 
 def summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Estimate]]:
-    """Candidate -> column -> percent of the states, with its interval clustered by profile."""
+    """Candidate -> column -> percent of the states that were answered, with its interval clustered by profile."""
     out: dict[str, dict[str, Estimate]] = {}
-    for candidate in dict.fromkeys(line["candidate"] for line in lines):
-        mine = [line for line in lines if line["candidate"] == candidate]
+    answered = [line for line in lines if "failed" not in line]
+    for candidate in dict.fromkeys(line["candidate"] for line in answered):
+        mine = [line for line in answered if line["candidate"] == candidate]
         clusters = [line["cluster"] for line in mine]
         out[candidate] = {name: clustered_mean([100.0 * line[name] for line in mine], clusters) for name in COLUMNS}
     return out

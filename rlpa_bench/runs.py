@@ -59,6 +59,17 @@ class Run:
         return {info.name: info for info in infos}
 
     @property
+    def unpublishable(self) -> str:
+        """Why the run's cases and transcripts must not be published; empty if they may.
+
+        A run from before suites said so must not if its cases hold texts.
+        """
+        said = self.info.get("unpublishable")
+        if said is None and any(case.text for case in self.cases.values()):
+            return "its cases hold persona texts, and the run does not say whether they may be published"
+        return said or ""
+
+    @property
     def summary(self) -> dict[str, Any]:
         """The content of summary.json."""
         return dict(read_json(self.path / "summary.json"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from numbers import Real
 from typing import Any
 
+from rlpa_bench.contract import exchange
 from rlpa_bench.errors import BoundaryError, JudgeError
 from rlpa_bench.guard import guarded
 from rlpa_bench.interfaces import Judge
@@ -15,7 +16,6 @@ from rlpa_bench.types import (
     Case,
     Dialogue,
     DialogueSubject,
-    Exchange,
     Item,
     Profile,
     Score,
@@ -37,7 +37,7 @@ def turn_subject(case: Case, seed: int, before: Sequence[Turn], turn: Turn) -> T
         key=f"{case.id}/{seed}/{turn.index}",
         turn=turn.index,
         session=turn.session,
-        history=tuple(Exchange(t.user.text, t.response) for t in before if t.session == turn.session),
+        history=tuple([exchange(t.user.text, t.response) for t in before if t.session == turn.session]),
         user=turn.user.text,
         reply=turn.response,
         inferred=turn.inferred,

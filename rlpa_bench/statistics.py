@@ -159,6 +159,11 @@ def rank_intervals(
         for (one, two), test, p in zip(pairs, tests, holm([test.p_value for test in tests]), strict=True)
         if p <= 1 - confidence
     }
+    return ranks_from_wins(order, wins)
+
+
+def ranks_from_wins(order: Sequence[str], wins: set[tuple[str, str]]) -> dict[str, RankInterval]:
+    """Rank intervals and tie groups of systems, best first, from the significant differences (winner, loser)."""
     lost, won = Counter(loser for _, loser in wins), Counter(winner for winner, _ in wins)
     groups = _tie_groups(order, wins)
     return {name: RankInterval(1 + lost[name], len(order) - won[name], groups[name]) for name in order}

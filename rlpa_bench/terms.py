@@ -1,9 +1,10 @@
 """The terms on which a candidate was asked, and whether two candidates were asked on equal ones.
 
 A row's terms are what has to be the same before two rows may be compared: the contract (its text with the worked
-examples), whether its format was enforced, every sampling field, the context limit, the stop rules, the retries, the
-simulator and the judges. What makes the candidate itself is no term: its model, its baseline and their prompts. The
-chat template belongs to the model; it is a difference only between rows of one model.
+examples), whether its format was enforced, left to the model or put together by code, every sampling field, the context
+limit, the stop rules, the retries, the simulator and the judges. What makes the candidate itself is no term: its model,
+its baseline and their prompts. The chat template belongs to the model; it is a difference only between rows of one
+model.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def model_terms(info: Mapping[str, Any], candidate: str) -> dict[str, Any]:
         return {}
     options, component = _model(info["identity"], spec)
     return {
-        "format": options.get("format"),
+        "format": options.get("format") if info["candidates"][candidate].get("asks_format", True) else "by code",
         "sampling": {name: options.get(name) for name in _SAMPLING},
         "not sent": component.get("omit", []),
         "extra fields": options.get("extra", {}),

@@ -311,7 +311,8 @@ def ledger(spoken: Iterable[Utterance]) -> tuple[str, ...] | None:
     for utterance in spoken:
         if utterance.disclosed is None:
             return None
-        keys.update(dict.fromkeys(utterance.disclosed))
+        for key in utterance.disclosed:
+            keys[key] = None
     return tuple(keys)
 
 

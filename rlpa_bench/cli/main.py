@@ -22,6 +22,7 @@ COMMANDS = {
     "card": "Measure an instrument: a simulator or a judge.",
     "compare": "Paired differences between candidates of runs.",
     "data": "List or fetch data sets; build SFT and DPO data.",
+    "leaderboard": "Prepare, validate and publish results.",
     "matrix": "Candidates x simulators x judges on the same cases.",
     "plugins": "List, show, start or check plugins.",
     "probe": "General capability of a run's models, by lm-eval.",

@@ -39,5 +39,7 @@ def command(run: Path, candidate: str, limit: int | None) -> int:
     console.print(table)
     if not lines:
         console.print("In no turn of this run does the user state a new fact in words that could be changed.")
+    if failed := sum("failed" in line for line in lines):
+        console.print(f"{failed} of {len(lines)} states were not answered; the file says why.")
     console.print(run / FILE, highlight=False, markup=False)
-    return 0
+    return 1 if failed else 0

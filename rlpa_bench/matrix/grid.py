@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from rlpa_bench.checkpoints import seen
 from rlpa_bench.errors import UsageError
 from rlpa_bench.runs import Run, differing
 
@@ -188,12 +189,6 @@ def _candidate(info: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _trained(infos: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
-    """The simulators of a candidate's ``trained_on``: in its entry of run.json, or of its baseline or model."""
+    """The simulators that a candidate saw in training, as its ``trained_on`` says."""
     for info in infos:
-        entry, components = _candidate(info, name), info["identity"]["components"]
-        places = (f"baselines/{entry.get('baseline')}", f"models/{entry.get('model')}")
-        for part in (entry, *map(components.get, places)):
-            told = part.get("trained_on") if isinstance(part, Mapping) else None
-            if isinstance(told, Mapping):
-                told = told.get("simulators", told.get("simulator"))
-            yield from [told] if isinstance(told, str) else map(str, told or ())
+        yield from seen(_candidate(info, name).get("trained_on") or {}, "simulator")

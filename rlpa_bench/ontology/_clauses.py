@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from rlpa_bench.ontology._numbers import in_digits
+from rlpa_bench.ontology._numbers import in_digits, numbers_in
 from rlpa_bench.ontology._phrases import fold, word_set, words
 
 _DISLIKE = word_set(
@@ -108,6 +108,8 @@ def opening(parts: list[str]) -> list[str]:
 
 def plain(text: str) -> tuple[str, int]:
     """Free text in normal form, without introduction and denials, and its polarity."""
-    parts = words(in_digits(text))
+    parts = words(text)
+    if numbers_in(text, parts):
+        parts = words(in_digits(text))
     rest = parts[len(opening(parts)) :] or parts
     return " ".join(word for word in rest if word not in NEGATORS) or " ".join(rest), parity(parts)

@@ -134,7 +134,10 @@ class Reader:
     def _atom(self, text: str, slot: str, sign: int) -> list[Item]:
         if exact := self._find(text, slot):
             return [self._item(exact[0], sign * exact[1])]
-        if inside := self._inside(text, slot) or self._inside(in_digits(text), slot):
+        inside = self._inside(text, slot)
+        if not inside and numbers_in(text, words(text)):
+            inside = self._inside(in_digits(text), slot)
+        if inside:
             return self._narrowest([self._item(key, sign * own) for key, own in inside])
         if slot in SLOTS and slot != "Family Background" and (exact := self._find(text, "")):
             return [self._item(exact[0], sign * exact[1])]

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 KINDS = ("reasoning", "profile", "response")
 HEADER = ("candidate", "alignment", "value", "low", "high", *(f"{kind} tokens" for kind in KINDS), "median s", "p95 s")
 WIDTH, HEIGHT = 680, 340
-LEFT, RIGHT, TOP, BOTTOM = 52, 500, 16, 292
+LEFT, RIGHT, TOP, BOTTOM = 52, 500, 30, 292
 """Pixels; names stand to the right of the plot too, so that the last ones are not cut off."""
 
 FLAT = 1e-6
 """Spans below which an axis is drawn to 1."""
 
 STYLE = """
-svg { --back: #fdfdfc; --ink: #1c1e21; --soft: #565c63; --rule: #d5d8d6; --line: #0068b0 }
+.eff { max-width: 680px; --back: #fdfdfc; --ink: #1c1e21; --soft: #565c63; --rule: #d5d8d6; --line: #0068b0 }
 @media (prefers-color-scheme: dark) {
-  svg { --back: #15181b; --ink: #e8eaea; --soft: #a9b1b8; --rule: #3a4148; --line: #62b4f2 }
+  .eff { --back: #15181b; --ink: #e8eaea; --soft: #a9b1b8; --rule: #3a4148; --line: #62b4f2 }
 }
 .eff text { font: 13px system-ui, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--ink) }
 .eff .soft { fill: var(--soft); font-size: 12px } .eff .end { text-anchor: end } .eff .mid { text-anchor: middle }

@@ -228,6 +228,7 @@ def _renderer(run: Run, env: Environment) -> Render:
     from markupsafe import Markup
 
     template, judges = env.get_template("dialogue.html"), run.judges
+    withheld = run.unpublishable
     candidates, cases = overview.anchors(run.info["plan"]["candidates"]), overview.anchors(list(run.cases))
 
     def render(record: Record, faults: list[str]) -> Shown:
@@ -237,6 +238,7 @@ def _renderer(run: Run, env: Environment) -> Render:
             anchor=anchor,
             record=record,
             most=LINES,
+            withheld=withheld,
             truth=list(_truth(record)),
             turns=list(turn_views(record, judges)),
             whole=list(opinions_of(record, None, judges)),

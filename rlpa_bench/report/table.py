@@ -173,7 +173,7 @@ def notes(run: Run) -> list[str]:
     if rows := unequal_rows(info):
         out.append(f"NOT ON EQUAL TERMS with the first model: {'; '.join(rows)}.")
     out += trained(info)
-    if why := info.get("unpublishable"):
+    if why := run.unpublishable:
         out.append(f"This run is not for publishing: {why}.")
     failed = info.get("counts", {}).get("failed", 0)
     if failed:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from fake_dist import install
 from toyruns import play
-from toys import Plain, ToyJudge
+from toys import Plain, ToyJudge, ToySimulator
 
 from rlpa_bench import redaction
 from rlpa_bench.errors import PluginError
 from rlpa_bench.guard import guarding
 from rlpa_bench.plugins import Plugins
-from rlpa_bench.types import Output, TurnSubject, Verdict, View
+from rlpa_bench.types import Output, State, TurnSubject, Utterance, Verdict, View
 
 SECRET = "sk-canary-0123456789"
 
@@ -44,17 +44,26 @@ def test_secrets_reach_no_file(secret: str, out: Path) -> None:
                 raise RuntimeError(f"refused {os.environ['OPENAI_API_KEY']}")
             return Output(f"My key is {os.environ['OPENAI_API_KEY']}", memory=os.environ["MY_TOKEN"])
 
+    seen = []
+
+    class LeakyUser(ToySimulator):
+        async def reply(self, state: State) -> Utterance:
+            seen.append(state.turns[-1].response)
+            return Utterance(f"Mine is {os.environ['OPENAI_API_KEY']}", state=os.environ["MY_TOKEN"])
+
     class LeakyJudge(ToyJudge):
         async def judge(self, subject: TurnSubject) -> Mapping[str, Verdict]:
+            seen.extend((subject.reply, subject.user))
             verdict = Verdict(None, "unscored", raw=os.environ["OPENAI_API_KEY"], reason=os.environ["MY_TOKEN"])
             return {"asks": verdict, "length": verdict}
 
-    run = play(out, Leaky, LeakyJudge, baseline="leaky,counter")
+    run = play(out, Leaky, LeakyUser, LeakyJudge, baseline="leaky,counter")
     assert run.info["counts"]["failed"] == 12
     for path in (path for path in out.rglob("*") if path.is_file()):
         text = path.read_text(encoding="utf-8")
         assert secret not in text and "with ü" not in text, path.name
     assert "My key is [redacted]" in (out / "dialogues.jsonl").read_text()
+    assert seen and not any(secret in text for text in seen), "nobody is shown a key that another wrote"
 
 
 SOURCES = {

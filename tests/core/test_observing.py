@@ -70,6 +70,10 @@ class Recorder:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of a run waits for 0.2 s."""
     monkeypatch.setattr(observing, "WAIT", {"run_end": 0.2, "run_stop": 0.2})
+    monkeypatch.setattr(observing, "NOTICED", 0.1)
+
+
+told_of = observing.Observer.losses
 
 
 def told(recorder: Recorder, dialogues: int = 3) -> list[str]:
@@ -100,7 +104,7 @@ def test_a_run_is_told_in_order_in_one_thread_and_its_files_are_the_same(whole: 
 
 
 def test_an_observer_that_never_answers_is_left_behind_and_what_is_lost_is_said(
-    whole: rlpa_bench.Run, out: Path, hasty: None
+    whole: rlpa_bench.Run, out: Path, hasty: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gate = threading.Event()
     stuck, careful = Recorder(gate), Recorder()
@@ -113,15 +117,18 @@ def test_an_observer_that_never_answers_is_left_behind_and_what_is_lost_is_said(
     assert problem == (
         "plugin 'Recorder' of this process: 146 of 146 events lost: 146 (not taken in time after the run's end)"
     )
+    assert capsys.readouterr().err == (
+        "rlpa-bench: the run is over; up to 0.2 s are given to what observes it (Recorder)\n"
+    )
     assert careful.count("turn") == 120 and careful.count("end") == 1, "nobody waits for another's observer"
 
 
 def test_the_result_goes_before_the_turns_that_still_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "WAIT", {"run_end": 20.0})
+    monkeypatch.setattr(observing, "WAIT", {"run_end": 1.0})
+    monkeypatch.setattr(observing, "NOTICED", 0.0)
     gate = threading.Event()
     recorder = Recorder(gate)
-    monkeypatch.setattr(observing.Observer, "hurry", lambda self, _: self._hurry.set())  # what half of the wait does
-    threading.Timer(0.05, gate.set).start()
+    monkeypatch.setattr(observing.Observer, "losses", lambda self, until: gate.set() or told_of(self, until + 20))
     (said,) = told(recorder, dialogues=50)
     assert recorder.events[-1][0] == "end" and len(recorder.events) < 50
     assert "(still waiting at the run's end)" in said

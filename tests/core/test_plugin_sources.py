@@ -79,19 +79,6 @@ def test_a_run_with_a_plugin_in_one_file(file: Path, tmp_path: Path) -> None:
     assert scored.returncode == 0 and "AVG[asks-something]" in scored.stdout
 
 
-def test_the_plugin_of_the_readme_runs(tmp_path: Path) -> None:
-    readme = (TESTS.parent / "README.md").read_text()
-    source = readme.partition("```python\n# polite.py\n")[2].partition("```")[0]
-    (tmp_path / "polite.py").write_text(source)
-    command_ = readme.partition("```sh\nrlpa-bench run --suite aloe --limit 5 --model scripted")[2].partition("\n")[0]
-    few = ["--limit", "2", "--turns", "2", "--no-controls", "--no-cache", "--out", "run"]
-    ran = command("run", "--suite", "aloe", "--model", "scripted", *command_.split(), *few, folder=tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    raw = [json.loads(line) for line in (tmp_path / "run/dialogues.jsonl").read_text().splitlines()]
-    ends = {d["candidate"]: d["turns"][0]["output"]["raw"].endswith(" Please.") for d in raw}
-    assert ends == {"scripted/base": False, "scripted/polite": True}
-
-
 def test_the_environment_may_name_files(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.py"
     other.write_text(JUDGE.format(name="other"))

@@ -14,7 +14,7 @@ from toys import Plugin
 
 import rlpa_bench
 from rlpa_bench.cli.main import cli
-from rlpa_bench.errors import UsageError
+from rlpa_bench.errors import ProviderError, UsageError
 from rlpa_bench.interfaces import Baseline
 from rlpa_bench.replay import COLUMNS, probes, replay, summary
 from rlpa_bench.types import Item, Output, View
@@ -30,15 +30,28 @@ class Sayer(Control):
         return self.write([Item("", line) for line in words.split(". ")], f"Well, {words}")
 
 
+class Moody(Control):
+    """Answers a user once, and no more."""
+
+    name = "moody"
+    answers = True
+
+    async def respond(self, view: View) -> Output:
+        if not self.answers:
+            raise ProviderError("out of order", reason="503")
+        return self.write([], "I see.")
+
+
 class Kit:
-    baselines: list[type[Baseline]] = [culprits.Attentive, culprits.Intrusive, Sayer]
+    baselines: list[type[Baseline]] = [culprits.Attentive, culprits.Intrusive, Sayer, Moody]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> rlpa_bench.Run:
     return rlpa_bench.run(
-        suite="training", baseline="attentive,intrusive,sayer,null,prior", controls=False, judge="profile", limit=6,
-        cache=False, preflight=False, plugins=[Plugin(*Kit.baselines)], out=tmp_path_factory.mktemp("replay") / "run",
+        suite="training", baseline="attentive,intrusive,sayer,null,prior,moody", controls=False, judge="profile",
+        limit=6, cache=False, preflight=False, plugins=[Plugin(*Kit.baselines)],
+        out=tmp_path_factory.mktemp("replay") / "run",
     )  # fmt: skip
 
 
@@ -97,6 +110,16 @@ def test_the_command_prints_a_table_and_writes_every_reply(run: rlpa_bench.Run) 
     lines = [json.loads(line) for line in (run.path / "replay.jsonl").read_text().splitlines()]
     assert len(lines) == 3
     assert set(lines[0]["output"]) == {"same", "reworded", "other"} and set(COLUMNS) <= set(lines[0])
+
+
+def test_a_state_that_is_not_answered_is_counted_and_no_number(
+    run: rlpa_bench.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Moody, "answers", False)
+    plugins = [Plugin(*Kit.baselines)]
+    lines = asyncio.run(replay(run, candidates=["moody", "prior"], limit=1, plugins=plugins))
+    assert [line.get("failed") for line in lines] == [None, "503: out of order"]
+    assert set(summary(lines)) == {"prior"}
 
 
 def test_a_run_without_states_to_change_is_said_so(tmp_path: Path) -> None:

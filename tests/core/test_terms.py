@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from toyruns import play
-from toys import ToyModel
+from toys import Plain, ToyModel
 
 from rlpa_bench.comparison import compare
 from rlpa_bench.errors import UsageError
@@ -58,6 +58,7 @@ def test_a_row_says_all_its_terms(run: Run) -> None:
         (("identity", "components", "judges/asks"), {"version": "asks/2"}),
         (("simulator",), "other"),
         (("retries",), 0),
+        (("candidates", ROW, "asks_format"), False),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
 )
@@ -122,3 +123,22 @@ def test_a_run_from_before_the_terms_were_kept_still_shows_a_table(run: Run) -> 
     assert shared_terms(load_run(run.path).info)["retries"] is None
     rebuild(run.path)
     write_json(run.path / "run.json", run.info)
+
+
+class Tuned(Plain):
+    """A candidate that was trained on the very user and judge of the toy runs."""
+
+    name = "tuned"
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        return {"recipe": "sft", "suite": "pool", "simulator": {"name": "toy"}, "judges": {"asks": {}, "other": {}}}
+
+
+def test_what_a_row_was_trained_on_is_in_the_run_and_under_the_table(out: Path) -> None:
+    run = play(out, Tuned, baseline="plain,tuned")
+    assert run.info["candidates"]["toy/tuned"]["trained_on"]["suite"] == "pool"
+    assert run.info["candidates"][ROW]["trained_on"] is None
+    said = "toy/tuned was trained on suite pool; simulator toy; judge asks, other, with asks and toy of this run"
+    for name in ("table.md", "report.html"):
+        assert f"{said}: not independent." in (out / name).read_text()

@@ -49,8 +49,9 @@ class Trained(Counter):
 
     name = "trained"
 
-    def describe(self) -> Mapping[str, Any]:
-        return {"trained_on": {"simulators": ["toy"], "judges": ["asks"]}}
+    @property
+    def trained_on(self) -> Mapping[str, Any]:
+        return {"recipe": "ppo", "simulator": "toy", "judges": ["asks"]}
 
 
 KIT = (ToySuite, ToySimulator, OtherSimulator, ToyJudge, OtherJudge, ToyModel, Plain, Counter, Trained)

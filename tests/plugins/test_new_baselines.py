@@ -16,9 +16,11 @@ from rlpa_bench_plugins.baselines.profile_first import entries
 from rlpa_bench_plugins.baselines.retrieval import Lexical, WordLlama, nearest
 from rlpa_bench_plugins.suites.extended import FreeContract
 
+import rlpa_bench
 from rlpa_bench.build import Harness
 from rlpa_bench.checkpoints import method_of, trained_on_words
 from rlpa_bench.contract import Contract
+from rlpa_bench.datasets import SMOLLM2_GGUF, dataset
 from rlpa_bench.errors import DataError, SimulatorError, UsageError
 from rlpa_bench.interfaces import Baseline
 from rlpa_bench.ontology import Ontology
@@ -294,3 +296,20 @@ def test_what_was_seen_in_words() -> None:
     assert trained_on_words(SAID) == "suite training-full; simulator agenda; judge rules"
     assert trained_on_words({"simulators": ["a", "b"]}) == "simulator a, b"
     assert [method_of({"recipe": name}) for name in ("sft-aloe", "dpo", "one-gpu")] == ["sft", "dpo", "rlpa"]
+
+
+@pytest.mark.slow
+def test_a_checkpoint_answers_in_a_run(tmp_path: Path) -> None:
+    """The embedded model in the place of a checkpoint trained from it."""
+    folder = tmp_path / "c"
+    folder.mkdir()
+    weights = dataset("smollm2").fetch() / SMOLLM2_GGUF
+    (folder / "model.gguf").symlink_to(weights)
+    (folder / "trained_on.json").write_text(json.dumps({"recipe": "sft", **SAID}))
+    run = rlpa_bench.run(
+        "aloe", model="smollm2", baseline="sft", controls=False, limit=1, turns=1, cache=False,
+        options=[f"baseline.sft.checkpoint={folder}", "model.format=guided"], out=tmp_path / "run",
+    )  # fmt: skip
+    (dialogue,) = run.dialogues()
+    assert dialogue.candidate == "smollm2/sft" and not dialogue.turns[0].malformed
+    assert "smollm2/sft was trained on suite training-full" in (run.path / "table.md").read_text()

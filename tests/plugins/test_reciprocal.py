@@ -243,6 +243,17 @@ def test_a_planned_change_is_announced_in_its_turn_and_a_withdrawn_fact_if_it_wa
     check_bounds(knew)
 
 
+def test_a_change_that_is_not_to_be_announced_is_not() -> None:
+    news = [
+        text.partition("{")[0] for line in wording.load("training").acts["changed"]["any"] for text in expanded(line)
+    ]
+    for announced in (True, False):
+        changes = (Change(5, LISBON.key, PORTO, announced=announced),)
+        state = play(case(changes=changes), script("Hm.", "Where do you live?"))
+        assert any(said(state, 5).text.startswith(text) for text in news) == announced
+        check_bounds(state)
+
+
 def test_later_sessions_greet_remember_and_are_a_little_less_close() -> None:
     two = case(sessions=(Session(3, "Hello"), Session(3), Session(2, "Hello")))
     state = play(two, script("Where do you live?"))

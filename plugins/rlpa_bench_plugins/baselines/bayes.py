@@ -58,7 +58,7 @@ class BayesElicitor(Control):
 
     def _begin(self, key: str) -> Memory:
         talk = new_memory(self.context.random("talk", key).below(1000))
-        return {"heard": {}, "asked": {}, "answered": {}, "last": "", "talk": talk}
+        return {"heard": {}, "order": [], "asked": {}, "answered": {}, "last": "", "talk": talk}
 
     def _hear(self, text: str, memory: Memory) -> None:
         """Books the facts of an utterance; a new value of a one-value slot replaces the old one."""
@@ -70,28 +70,34 @@ class BayesElicitor(Control):
             for old in [key for key in heard if key != atom.id and ontology.conflict(key, atom.id)]:
                 del heard[old]
             heard[atom.id] = atom.polarity
+        order = [key for key in memory["order"] if key in heard]  # a mapping's own order does not outlast a file
+        memory["order"] = [*order, *(key for key in dict.fromkeys(atom.id for atom in fresh) if key not in order)]
         if any(atom.slot == memory["last"] for atom in fresh):
             memory["answered"][memory["last"]] = memory["answered"].get(memory["last"], 0) + 1
 
     def _facts(self, memory: Memory) -> tuple[Item, ...]:
         values = self.context.ontology.values
-        known = [(values[key], sign) for key, sign in memory["heard"].items()]
+        known = [(values[key], memory["heard"][key]) for key in memory["order"]]
         return tuple(Item(value.slot, value.label, sign, value.id) for value, sign in known)
 
     def _guesses(self, memory: Memory) -> tuple[Item, ...]:
-        likely = self._population.predicted(memory["heard"])
+        likely = self._population.predicted(_ordered(memory))
         chosen = [self._population.items[key] for key, p in likely.items() if p >= self.options.guess < 1]
         return tuple(chosen)
 
     def _most_informative(self, memory: Memory) -> str:
         """The slot whose question is worth most; of equal ones the first of the alphabet."""
-        bits = self._population.information(memory["heard"])
+        bits = self._population.information(_ordered(memory))
         worth = {slot: n * _answers(slot, memory) for slot, n in bits.items() if f"{slot}?" in self._questions}
         return max(worth, key=lambda slot: worth[slot])
 
     def _heading(self, slot: str, memory: Memory) -> str:
         again = f"{slot} again?"
         return again if memory["asked"].get(slot) and again in self._questions else f"{slot}?"
+
+
+def _ordered(memory: Memory) -> dict[str, int]:
+    return {key: memory["heard"][key] for key in memory["order"]}
 
 
 def _answers(slot: str, memory: Memory) -> float:

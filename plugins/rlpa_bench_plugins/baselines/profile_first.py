@@ -45,6 +45,7 @@ class _ProfileFirst(Prompted):
     """Base: two calls in plain text, put into the contract's form by code."""
 
     calls_per_turn = 2
+    asks_format = False
     profile_text: ClassVar[str]
     texts: ClassVar[tuple[str, ...]] = ("profile_first_reply",)
 

@@ -103,6 +103,9 @@ def _recall(record: Record, reading: Stating) -> Iterator[Value]:
         if len(right) >= OLD and (before := right[-OLD] & holds):
             yield Value(f"stability({OLD})", turn.index, 100 * len(before & stated) / len(before))
         right.append(stated)
+    for index, reason in record.missing_turns:
+        for column in ("recall of recent", "recall of old"):
+            yield Value(column, index, None, reason)
 
 
 def _cut(record: Record) -> Iterator[Value]:

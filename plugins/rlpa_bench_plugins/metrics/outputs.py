@@ -12,7 +12,7 @@ from rlpa_bench.types import Turn
 
 
 class FormatMetric(Metric):
-    """Malformed and truncated outputs, in percent of the turns played."""
+    """Malformed, truncated and refused outputs, in percent of the turns played."""
 
     name = "format"
     Options = Options
@@ -23,12 +23,14 @@ class FormatMetric(Metric):
                 "malformed", "turns that broke the output contract", 0, 100, better="lower", headline=True, binary=True
             ),
             Column("truncated", "turns cut off before they fulfilled it", 0, 100, better="lower", binary=True),
+            Column("refused", "turns that the provider would not answer", 0, 100, better="lower", binary=True),
         ]
 
     def measure(self, record: Record, judges: Mapping[str, JudgeInfo]) -> Iterator[Value]:
         for turn in record.dialogue.turns:
             yield Value("malformed", turn.index, 100.0 * bool(turn.malformed))
             yield Value("truncated", turn.index, 100.0 * turn.truncated)
+            yield Value("refused", turn.index, 100.0 * (turn.output.finish == "filter"))
 
 
 class UsageMetric(Metric):

@@ -34,14 +34,16 @@ class SignsMetric(Metric):
         if not all(known) or not known:
             yield Value("cold failures", None, None, "ledger unknown", planned=False)
             return
-        low = self._bottom(record, judges)
+        verdicts = _verdicts(record, judges)
         cold, warm = self._split(record.dialogue.turns)
-        failing = [turn.index in low or bool(turn.malformed) or _invents(turn) for turn in cold]
-        later = [turn.index in low or bool(turn.malformed) for turn in warm]
-        if failing:
-            yield Value("cold failures", None, 100 * sum(failing) / len(failing))
-        if failing and later:
-            yield Value("cold gap", None, 100 * (sum(failing) / len(failing) - sum(later) / len(later)))
+        early = [bool(turn.malformed) or _invents(turn) or verdicts.get(turn.index, False) for turn in cold]
+        late = [bool(turn.malformed) or verdicts.get(turn.index, False) for turn in warm]
+        if early:
+            yield Value("cold failures", None, *_share(early))
+        if early and late:
+            (one, why), (other, why_other) = _share(early), _share(late)
+            gap = None if one is None or other is None else one - other
+            yield Value("cold gap", None, gap, why or why_other)
 
     def _forgotten(self, record: Record) -> Iterator[Value]:
         turns, gold = record.dialogue.turns, record.case.gold
@@ -66,14 +68,24 @@ class SignsMetric(Metric):
         first = next((i for i, turn in enumerate(turns) if turn.user.disclosed), len(turns))
         return turns[:first], turns[first:]
 
-    @staticmethod
-    def _bottom(record: Record, judges: Mapping[str, JudgeInfo]) -> set[int]:
-        """Turns to which the first judge of alignment gives the bottom of its scale."""
-        for info in aligned(judges)[:1]:
-            low = info.parts[info.alignment].low
-            verdicts = record.verdicts(info.name, info.alignment)
-            return {turn for turn, value, _, _ in verdicts if value is not None and value <= low}
-        return set()
+
+def _verdicts(record: Record, judges: Mapping[str, JudgeInfo]) -> dict[int, bool | str]:
+    """Turn -> whether the first judge of alignment gives it the bottom of its scale, or why that is not known."""
+    found: dict[int, bool | str] = {}
+    for info in aligned(judges)[:1]:
+        low = info.parts[info.alignment].low
+        for turn, value, reason, defined in record.verdicts(info.name, info.alignment):
+            if value is not None:
+                found[turn] = value <= low
+            elif defined:
+                found[turn] = reason
+    return found
+
+
+def _share(failing: Sequence[bool | str]) -> tuple[float | None, str]:
+    """Percentage of failing turns, or None and why one of them is not known."""
+    unknown = next((why for why in failing if isinstance(why, str)), "")
+    return (None, unknown) if unknown else (100 * sum(map(bool, failing)) / len(failing), "")
 
 
 def _invents(turn: Turn) -> bool:

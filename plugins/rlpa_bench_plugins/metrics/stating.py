@@ -19,12 +19,15 @@ class Stating:
 
     def states(self, turn: Turn, item: Item) -> bool:
         """Whether a line of the profile says exactly this, polarity included."""
-        golden = self._by.resolve([item])
-        return any(self._by.weight(mine, theirs) == 1 for mine in self._by.resolve(turn.inferred) for theirs in golden)
+        return bool(self.stated(turn, [item]))
 
-    def stated(self, turn: Turn, items: Sequence[Item]) -> set[str]:
+    def stated(self, turn: Turn, items: Iterable[Item]) -> set[str]:
         """Keys of the items that the profile states."""
-        return {item.key for item in items if self.states(turn, item)}
+        lines = self._by.resolve(turn.inferred)
+        return {item.key for item in items if self._among(lines, item)}
+
+    def _among(self, lines: Sequence[Item], item: Item) -> bool:
+        return any(self._by.weight(line, atom) == 1 for atom in self._by.resolve([item]) for line in lines)
 
     def contradicts(self, turn: Turn, item: Item) -> bool:
         """Whether a line of the profile cannot be true beside this item."""

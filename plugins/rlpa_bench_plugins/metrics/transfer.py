@@ -57,6 +57,11 @@ def _carried(record: Record, reading: Stating, start: int) -> Iterator[Value]:
             facts = [fact for fact in gold.at(turn.session, turn.index).facts if fact.key in told]
             if facts:
                 yield Value("carried over", turn.index, 100 * len(reading.stated(turn, facts)) / len(facts))
+    missing = dict(record.missing_turns)
+    lengths = [session.turns for session in record.case.sessions[:-1]]
+    for begin in (sum(lengths[:i]) + 1 for i in range(1, len(lengths))):
+        if begin in missing:
+            yield Value("carried over", begin, None, missing[begin])
 
 
 def _passed_on(record: Record, reading: Stating, start: int) -> Iterator[Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
@@ -60,12 +61,13 @@ class ChatClient:
     async def generate(self, messages: Sequence[Message], sampling: Sampling, guide: Guide | None) -> Generation:
         """One completion; a prompt that the provider will not answer is one that ended with ``filter``.
 
-        Raises ProviderError, with every secret taken out of what the endpoint said.
+        Secrets are taken out of whatever the endpoint says, also of its answers. Raises ProviderError.
         """
         body = self._wire.request(messages, sampling, guide, self._contract)
         status, headers, content = await self._transport.post(body)
         if status == 200:
-            return self._wire.answer(content, sampling.stop, self._where)
+            generation = self._wire.answer(content, sampling.stop, self._where)
+            return replace(generation, text=self._redacted(generation.text))
         said = self._redacted(content.decode("utf-8", "replace"))
         if refused(status, said):
             return Generation("", "filter")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from rlpa_bench.errors import ProviderError, UsageError
 from rlpa_bench.interfaces import Generation, Guide, Sampling
 from rlpa_bench.types import Message
-from rlpa_bench_plugins.models._text import as_dicts, cut, without_thinking
+from rlpa_bench_plugins.models._text import as_dicts, cut, reasoning_share, without_thinking
 
 GUIDES: dict[str, frozenset[str]] = {
     "none": frozenset(),
@@ -129,12 +129,21 @@ def answer(body: bytes, stops: Sequence[str], where: str, *, thoughts_apart: boo
         message = {}
     if not isinstance(message, dict):
         raise bad(where, "a choice without a message", "no_choices")
-    text, ended = cut(without_thinking(_content(message)), stops)
+    whole = _content(message)
+    text, ended = cut(without_thinking(whole), stops)
     if message.get("refusal") and not text:
         finish = "filter"
-    return Generation(
-        text, "stop" if ended and finish == "length" else finish, *_tokens(data.get("usage") or {}, thoughts_apart)
-    )
+    prompt, completion, reasoning = _tokens(data.get("usage") or {}, thoughts_apart)
+    if reasoning is None and completion is not None:
+        reasoning = _estimated(completion, whole, message)
+    return Generation(text, "stop" if ended and finish == "length" else finish, prompt, completion, reasoning)
+
+
+def _estimated(completion: int, whole: str, message: Mapping[str, Any]) -> int | None:
+    """Reasoning tokens of an endpoint that shows its reasoning and does not count it, by characters; None for none."""
+    apart = next((t for t in map(message.get, ("reasoning_content", "reasoning")) if isinstance(t, str)), "")
+    thought = reasoning_share(whole) * len(whole) + len(apart)
+    return round(completion * thought / (len(whole) + len(apart))) if thought else None
 
 
 def _finish(said: str, where: str) -> str:

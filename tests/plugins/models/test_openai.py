@@ -82,9 +82,9 @@ def test_sends_every_sampling_field_and_reads_the_answer(model: Any, server: Ope
         ("parts", Generation("one two", "stop", 11, 7)),
         ("huge", Generation("a" * HUGE, "stop", 11, 7)),
         ("beyond", Generation(LEGAL, "stop", 11, 7)),
-        ("thinking", Generation(LEGAL, "stop", 11, 7)),
+        ("thinking", Generation(LEGAL, "stop", 11, 7, 2)),  # not counted by the endpoint: by characters
         ("thinking-counted", Generation(LEGAL, "stop", 11, 7, 5)),
-        ("reasoning", Generation(LEGAL, "stop", 11, 7)),
+        ("reasoning", Generation(LEGAL, "stop", 11, 7, 1)),
     ],
 )
 def test_answers_of_all_kinds(model: Any, server: OpenAIServer, behaviour: str, expected: Generation) -> None:

@@ -22,6 +22,8 @@ def means(out: Path, suite: str, limit: int, *options: str) -> Means:
         plugins=[culprits], options=["suite.pool=training", *options], out=out,
     )  # fmt: skip
     assert run.info["counts"]["failed"] == 0 and not run.info["problems"]
+    filled = {column for row in run.summary["rows"].values() for column in row}
+    assert {column["name"] for column in run.summary["columns"]} == filled
     return {name: {column: cell["mean"] for column, cell in row.items()} for name, row in run.summary["rows"].items()}
 
 

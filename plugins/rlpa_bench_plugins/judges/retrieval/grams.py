@@ -73,7 +73,7 @@ class Collection:
         counts = Counter(gram for _, found in phrases for gram in found)
         self._rarest = math.log(1 + len(phrases))
         self._weights = {gram: math.log(1 + len(phrases) / n) for gram, n in counts.items()}
-        self._ids = [key for key, _ in phrases]
+        self._phrases = phrases
         self._needed = [FOUND * self.weight(found) for _, found in phrases]
         self._index: dict[str, list[int]] = {}
         for i, (_, found) in enumerate(phrases):
@@ -90,11 +90,11 @@ class Collection:
         found = grams(phrase)
         return self.weight(found & grams(text)) / self.weight(found) if found else 0.0
 
-    def _retrieved(self, found: frozenset[str]) -> Mapping[str, None]:
-        """Ids of the values one of whose phrases these n-grams hold, in the order of the ontology."""
+    def _retrieved(self, found: frozenset[str]) -> Mapping[str, frozenset[str]]:
+        """Ids of the values one of whose phrases these n-grams hold, with that phrase, in the order of the ontology."""
         held: dict[int, float] = {}
         for gram in sorted(found):
             weight = self._weights.get(gram, 0.0)
             for i in self._index.get(gram, ()):
                 held[i] = held.get(i, 0.0) + weight
-        return dict.fromkeys(self._ids[i] for i in sorted(held) if held[i] >= self._needed[i] - 1e-9)
+        return dict(self._phrases[i] for i in sorted(held) if held[i] >= self._needed[i] - 1e-9)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rlpa_bench.interfaces import Context, Judge, Part
-from rlpa_bench.ontology import Ontology
 from rlpa_bench.options import Options
 from rlpa_bench.types import JSON, Item, TurnSubject, Verdict
 
@@ -105,7 +104,7 @@ class RetrievalJudge(Judge):
             return True
         return any(self._collection.covered(sentence, text) >= SENTENCE_FOUND for sentence in item.say)
 
-    def _related(self, item: Item, retrieved: Mapping[str, None]) -> list[str]:
+    def _related(self, item: Item, retrieved: Mapping[str, Any]) -> list[str]:
         """The retrieved values that are the fact's own, or broader or narrower."""
         ontology = self.context.ontology
         own = [atom.id for atom in ontology.resolve(item) if atom.id]
@@ -134,6 +133,8 @@ class RetrievalJudge(Judge):
         if not told:
             fits = 0 < asks <= ASKED and not foreign
             return float(fits), "asks the user" if fits else f"nothing was told, and it does not just ask{beside}"
+        if any(item.key in foreign for item in told):
+            return 0.0, f"turns round what the user told{beside}"
         if own:
             return len(own) / (len(own) + len(foreign)), f"names {', '.join(own)}{beside}"
         if any(_holds(known, word) for word in content(subject.reply)):
@@ -141,13 +142,18 @@ class RetrievalJudge(Judge):
         return 0.0, "names nothing that the user told"
 
     def _besides(self, sentence: str, known: frozenset[str], told: Sequence[Item]) -> dict[str, None]:
-        """Values that a sentence names in words that are not the user's; the narrowest, ages and gender left out."""
-        ontology: Ontology = self.context.ontology
+        """Values that a sentence names in words that are not the user's, one a word; ages and gender left out."""
         found = self._collection.retrieved(grams(sentence) - known)
         related = {key for item in told for key in self._related(item, found)}
-        rest = [key for key in found if key not in related and ontology.values[key].slot not in ("Age", "Gender")]
-        broad = {other for other in rest if any(ontology.relation(other, key) == "parent" for key in rest)}
-        return dict.fromkeys(key for key in rest if key not in broad)
+        named: dict[str, None] = {}
+        read: set[str] = set()
+        for key, phrase in sorted(found.items(), key=lambda pair: -len(pair[1])):
+            if self.context.ontology.values[key].slot in ("Age", "Gender") or key in related:
+                continue
+            if 2 * len(phrase - read) > len(phrase):
+                named[key] = None
+                read |= phrase
+        return named
 
     def _stale(self, subject: TurnSubject) -> list[str]:
         return [item.key for item in subject.superseded if not item.is_trait and self._evidence(item, subject.reply)]

@@ -44,6 +44,7 @@ class AgendaSimulator(Simulator):
 
     name = "agenda"
     Options = AgendaOptions
+    deterministic = True
     paraphrases = Path(__file__).parents[1] / "data" / "paraphrases.jsonl"
     """Texts written without sight of this simulator's patterns, which its card tests its understanding on."""
 

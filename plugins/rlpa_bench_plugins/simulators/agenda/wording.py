@@ -134,13 +134,19 @@ class Wording:
         return next((template for template in turned if self._new(template)), turned[0])
 
     def _new(self, template: str) -> bool:
-        longest = max(_PLACE.split(template)[::2], key=len).strip()
+        longest = _longest(template)
         return len(longest) < 4 or longest not in self._past
 
     @staticmethod
     def _fill(template: str, **values: str) -> str:
         text = _PLACE.sub(lambda found: values[found[1]], template).strip()
         return text[:1].upper() + text[1:]
+
+
+@lru_cache(16384)
+def _longest(template: str) -> str:
+    """The longest stretch of a template between its placeholders."""
+    return max(_PLACE.split(template)[::2], key=len).strip()
 
 
 def tags(style: Mapping[str, float], trust: int) -> frozenset[str]:

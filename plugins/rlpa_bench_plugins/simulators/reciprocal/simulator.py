@@ -186,7 +186,7 @@ def _announce(state: State, planner: Planner) -> None:
     ever = {item.key: item for item in (*gold.items, *(change.new for change in gold.changes if change.new))}
     holding = {item.key for item in planner.facts}
     for change in past[planner.exchange.news :]:
-        if (change.session, change.turn) <= (0, 1) or not getattr(change, "announced", True):
+        if (change.session, change.turn) <= (0, 1) or not change.announced:
             continue
         if change.new is not None:
             if change.new.key in holding:

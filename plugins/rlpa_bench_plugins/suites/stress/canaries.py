@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rlpa_bench.randomness import Draws
 from rlpa_bench.types import Item
@@ -15,9 +16,14 @@ _LAST = ("zop", "vunk", "quib")
 _NAME = re.compile(rf"\b(?:{'|'.join(_FIRST)})(?:{'|'.join(_MIDDLE)})(?:{'|'.join(_LAST)})\b", re.IGNORECASE)
 
 
+@lru_cache(1)
+def _places() -> list[int]:
+    return Draws("canaries").shuffled(range(len(_FIRST) * len(_MIDDLE) * len(_LAST)))
+
+
 def canary(number: int) -> Item:
     """The nickname of user ``number``; the names of the first 420 users differ."""
-    places = Draws("canaries").shuffled(range(len(_FIRST) * len(_MIDDLE) * len(_LAST)))
+    places = _places()
     place, last = divmod(places[number % len(places)], len(_LAST))
     first, middle = divmod(place, len(_MIDDLE))
     name = f"{_FIRST[first]}{_MIDDLE[middle]}{_LAST[last]}"

@@ -1,0 +1,100 @@
+"""Time and memory of validating one submission of 100 profiles x 3 seeds x 10 turns, and of rendering 100 systems."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from leaderboard_kit import OPEN, play_systems
+
+from rlpa_bench.leaderboard.prepare import prepare
+from rlpa_bench.leaderboard.render import LARGEST
+from rlpa_bench.leaderboard.schema import Result
+from rlpa_bench.leaderboard.split import split
+from rlpa_bench.leaderboard.store import Store
+
+pytestmark = pytest.mark.slow
+
+VALIDATE_SECONDS = 60
+RENDER_SECONDS = 5
+MEGABYTES = 500
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """One hundred fresh profiles with one personality each."""
+    folder = tmp_path_factory.mktemp("split") / "fresh"
+    split(folder, seed="benchmark", day=date(2026, 1, 1), profiles=100, personalities=1)
+    return [f"suite.{name}={folder}/{name}.jsonl" for name in ("profiles", "personalities")]
+
+
+@pytest.fixture(scope="module")
+def submission(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("benchmark")
+    run = play_systems(folder / "run", limit=None, seeds=3, turns=10, model="", baseline="asker", options=options)
+    return prepare([run.path], folder / "out", submitter="A. Person", training=OPEN)[0]
+
+
+def child_seconds_and_megabytes(code: str, *words: str) -> tuple[float, float]:
+    """Wall seconds and peak resident MB of a Python process of its own."""
+    from time import perf_counter
+
+    began = perf_counter()
+    script = f"{code}\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    return perf_counter() - began, int(done.stdout.split()[-1]) / 1024
+
+
+VALIDATE = """
+import sys
+from rlpa_bench.leaderboard.validate import validate
+checked = validate(sys.argv[1], options=sys.argv[2:])
+assert checked.accepted, checked.record()
+"""
+RENDER = """
+import sys
+from pathlib import Path
+from rlpa_bench.leaderboard.render import render
+from rlpa_bench.leaderboard.store import Store
+render(Store(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_validating_3000_turns(submission: Path, options: list[str], benchmark: Any) -> None:
+    used = benchmark.pedantic(child_seconds_and_megabytes, (VALIDATE, str(submission), *options), rounds=1)
+    assert used[0] <= VALIDATE_SECONDS and used[1] <= MEGABYTES, used
+
+
+@pytest.fixture(scope="module")
+def hundred(submission: Path, options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """One hundred rows of 100 profiles: one real result under a hundred names, no two values alike."""
+    store = Store(tmp_path_factory.mktemp("hundred") / "board")
+    added = store.add(submission, options=options)
+    assert added.result is not None
+    (store.path / "history.jsonl").unlink()
+    for i in range(100):
+        result = added.result.model_dump(mode="json")
+        name = f"system-{i:03}"
+        result["id"] = result["submission"]["id"] = name
+        result["submission"]["system"] |= {"name": name, "method": "prompted", "model": "m", "grants": []}
+        result["flags"] = []
+        result["usage"] = {"completion_tokens per turn": 20.0 + i, "cost per dialogue": None}
+        cases = result["row"]["AVG[rules]"]["cases"]
+        result["row"]["AVG[rules]"]["cases"] = {
+            c: v + (hash((i, k)) % 97) / 9 for k, (c, v) in enumerate(cases.items())
+        }
+        store.book("include", Result.model_validate(result), "")
+    return store
+
+
+def test_rendering_100_systems(hundred: Store, tmp_path: Path, benchmark: Any) -> None:
+    words = (str(hundred.path), str(tmp_path / "site"))
+    used = benchmark.pedantic(child_seconds_and_megabytes, (RENDER, *words), rounds=1)
+    assert used[0] <= RENDER_SECONDS and used[1] <= MEGABYTES, used
+    (page,) = (tmp_path / "site").glob("*/index.html")
+    assert page.stat().st_size <= LARGEST
+    assert page.read_text().count('class="card"') >= 100
