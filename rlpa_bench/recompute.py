@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 from rlpa_bench.aio import blocking
 from rlpa_bench.build import Harness, OptionTree, parse_options
