@@ -43,7 +43,10 @@ def model_of(data: Mapping[str, Any], candidates: Mapping[str, Mapping[str, Any]
 
 def reference_of(data: Mapping[str, Any], candidates: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """What a candidate's retention is relative to: the reference that was named, else the model it was trained from."""
-    own = str(candidates[name]["model"]) if name in data["stands_for"] else ""
+    info = candidates[name]
+    own = str(info["model"]) if name in data["stands_for"] else ""
+    if info.get("trained_on"):  # ``model`` is the checkpoint, the candidate's name begins with what it came from
+        own = name.rpartition(f"/{info['baseline']}")[0]
     return str(data["reference"] or own)
 
 

@@ -244,3 +244,16 @@ def test_retention_compares_like_with_like(
 ) -> None:
     value, why = results.retention(BASE | result, BASE | reference)
     assert why == expected[1] and value == (expected[0] and pytest.approx(expected[0]))
+
+
+def test_what_was_trained_here_is_kept_against_what_it_was_trained_from() -> None:
+    candidates = {
+        "hf:small/base": {"model": "hf:small", "baseline": "base", "trained_on": None},
+        "hf:small/rlpa": {"model": "hf:out/rlpa", "baseline": "rlpa", "trained_on": {"suites": ["training"]}},
+    }
+    data = results.empty()
+    data["models"] = {"hf:small": {"t": BASE}, "hf:out/rlpa": {"t": BASE | {"value": 0.4}}}
+    assert [row[0] for row in results.measured(data, candidates)] == list(candidates)
+    assert [results.reference_of(data, candidates, name) for name in candidates] == ["", "hf:small"]
+    (_, base), (result, kept) = [row[2:] for row in results.measured(data, candidates)]
+    assert base is None and kept is not None and results.retention(result, kept)[0] == pytest.approx(80.0)
