@@ -25,7 +25,8 @@ from rlpa_bench.cli.main import COMMANDS
 SHELL = "set -euo pipefail\n"
 SITE = "import os, site; site.addsitedir(os.path.dirname(__file__))"
 """Lets editable installations in the page's own folder be found, as in any site-packages."""
-TIMEOUT = 600
+TIMEOUT = 240
+"""Seconds for a block; less than pytest allows, so that what it printed is shown."""
 
 
 def shell(example: Example) -> str | None:

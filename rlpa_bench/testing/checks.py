@@ -44,6 +44,12 @@ def run_check(one: Probe, name: str) -> Result:
     return Result(name, "passed")
 
 
+def report(one: Probe) -> Report:
+    """Every check of its kind."""
+    name = str(getattr(one.component, "name", one.component))
+    return Report(one.kind, name, [run_check(one, check) for check in KINDS[one.kind][1]])
+
+
 def examine(
     kind: str,
     component: type[Component],
@@ -64,17 +70,15 @@ def examine(
         cases: personas for a simulator, instead of the reference ones.
         skip: name of a check -> why it does not hold here; shown in the report.
     """
-    settings = Settings(options or {}, argument, says, hosts, cases, skip or {})
-    one = probe(kind, component, settings)
-    return Report(kind, str(getattr(component, "name", component)), [run_check(one, name) for name in KINDS[kind][1]])
+    return report(probe(kind, component, Settings(options or {}, argument, says, hosts, cases, skip or {})))
 
 
 def _checker(kind: str, base: type[Component]) -> Callable[..., Report]:
     def check(component: type[Component], **settings: Any) -> Report:
-        report = examine(kind, component, **settings)
-        if report.failed:
-            raise ConformanceError(report)
-        return report
+        found = examine(kind, component, **settings)
+        if found.failed:
+            raise ConformanceError(found)
+        return found
 
     check.__name__ = check.__qualname__ = f"check_{kind}"
     check.__doc__ = (

@@ -16,7 +16,7 @@ from rlpa_bench.interfaces import KINDS
 from rlpa_bench.plugins import GROUP, Offer, Plugins
 from rlpa_bench.sources import sources
 from rlpa_bench.testing.checks import KINDS as CHECKS
-from rlpa_bench.testing.checks import probe, run_check
+from rlpa_bench.testing.checks import probe, report
 from rlpa_bench.testing.probe import Probe, Settings
 from rlpa_bench.testing.report import Report, Result
 
@@ -55,14 +55,13 @@ def offers(name: str, plugins: Plugins | None = None) -> list[Offer]:
     )
 
 
-def probes(found: Sequence[Offer]) -> list[tuple[Probe, list[str]]]:
-    """Components with the names of their checks; all checks of one that cannot run here are skipped."""
+def probes(found: Sequence[Offer]) -> list[Probe]:
+    """Components ready for their checks; all checks of one that cannot run here are skipped."""
     made = []
     for offer in found:
         kind = offer.kind[:-1]
-        checks = list(CHECKS[kind][1])
-        skip = dict.fromkeys(checks, offer.problem) if offer.problem else {}
-        made.append((probe(kind, offer.component, Settings(skip=skip)), checks))
+        skip = dict.fromkeys(CHECKS[kind][1], offer.problem) if offer.problem else {}
+        made.append(probe(kind, offer.component, Settings(skip=skip)))
     return made
 
 
@@ -97,12 +96,9 @@ class Card:
 def card(name: str, plugins: Plugins | None = None) -> Card:
     """The card of a distribution, an entry point, a file or ``KIND/NAME``. Raises PluginError if there is none."""
     found = offers(name, plugins)
-    reports = [
-        Report(one.kind, one.component.name, [run_check(one, check) for check in checks])
-        for one, checks in probes(found)
-    ]
     first = found[0]
-    return Card(name, f"{first.distribution} {first.version}".strip(), imports(first.distribution), reports)
+    origin = f"{first.distribution} {first.version}".strip()
+    return Card(name, origin, imports(first.distribution), [report(one) for one in probes(found)])
 
 
 def imports(distribution: str) -> Result:

@@ -39,14 +39,15 @@ class Conformance(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Item]:
         from rlpa_bench.errors import RlpaBenchError
+        from rlpa_bench.testing.checks import KINDS
         from rlpa_bench.testing.distribution import offers, probes
 
         try:
             found = probes(offers(self.wanted))
         except RlpaBenchError as error:
             raise pytest.UsageError(f"--rlpa-bench-plugin: {error}") from None
-        for one, checks in found:
-            for check in checks:
+        for one in found:
+            for check in KINDS[one.kind][1]:
                 name = f"{one.kind}/{one.component.name}: {check}"
                 yield ConformanceCheck.from_parent(self, name=name, probe=one, check=check)
 
