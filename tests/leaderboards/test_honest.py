@@ -66,6 +66,7 @@ HONEST: dict[str, tuple[Make, str, set[str]]] = {
     "scribe": (system("scribe"), "T3", {"disclosed"}),
     "asker": (system("asker"), "T3", {"disclosed"}),
     "prior": (system("prior"), "T3", set()),
+    "bayes-elicitor": (system("bayes-elicitor"), "T3", set()),
     "lookup": (system("lookup", turns=10), "T3", {"knows-undisclosed"}),
     "injector": (system("injector"), "T3", {"injection", "repeated-dialogues"}),
     "failures": (system("rude", limit=12), "T2", {"incomplete"}),

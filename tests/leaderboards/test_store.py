@@ -12,6 +12,7 @@ import pytest
 from leaderboard_kit import PLUGIN, Critic, forge, play_systems, submit
 
 from rlpa_bench.errors import DataError, UsageError
+from rlpa_bench.leaderboard.render import render
 from rlpa_bench.leaderboard.reproduce import reproduced
 from rlpa_bench.leaderboard.rescore import rescore
 from rlpa_bench.leaderboard.store import Store
@@ -93,6 +94,21 @@ def test_an_id_is_used_once_and_a_control_stands_once(
 
 def rename(name: str, submitter: str = "A. Person") -> Callable[[Any], Any]:
     return lambda value: value.update(id=name, submitter=submitter)
+
+
+def test_equal_work_at_an_equal_time_gives_equal_bytes(
+    submissions: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764000000")
+    files = []
+    for name in ("one", "two"):
+        store = Store(tmp_path / name)
+        assert store.add(submissions[MODEL], plugins=[PLUGIN]).accepted
+        store.flag(named(store), "to have two lines")
+        render(store)
+        paths = sorted(path for path in store.path.rglob("*") if path.is_file())
+        files.append({path.relative_to(store.path): path.read_bytes() for path in paths})
+    assert len(files[0]) > 20 and files[0] == files[1]
 
 
 def test_a_refused_submission_leaves_no_trace(store: Store, submissions: dict[str, Path], tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class BayesElicitor(Control):
                 del heard[old]
             heard[atom.id] = atom.polarity
         order = [key for key in memory["order"] if key in heard]  # a mapping's own order does not outlast a file
-        memory["order"] = [*order, *(key for key in dict.fromkeys(atom.id for atom in fresh) if key not in order)]
+        memory["order"] = [*order, *(key for key in heard if key not in order)]
         if any(atom.slot == memory["last"] for atom in fresh):
             memory["answered"][memory["last"]] = memory["answered"].get(memory["last"], 0) + 1
 
