@@ -34,14 +34,16 @@ class SignsMetric(Metric):
         if not all(known) or not known:
             yield Value("cold failures", None, None, "ledger unknown", planned=False)
             return
-        low = self._bottom(record, judges)
+        lowest, missing = self._lowest(record, judges)
         cold, warm = self._split(record.dialogue.turns)
-        failing = [turn.index in low or bool(turn.malformed) or _invents(turn) for turn in cold]
-        later = [turn.index in low or bool(turn.malformed) for turn in warm]
+        failing = [_or(_invents(turn) or bool(turn.malformed), lowest.get(turn.index, False)) for turn in cold]
+        later = [_or(bool(turn.malformed), lowest.get(turn.index, False)) for turn in warm]
+        before, after = _share(failing), _share(later)
         if failing:
-            yield Value("cold failures", None, 100 * sum(failing) / len(failing))
+            yield Value("cold failures", None, before, missing)
         if failing and later:
-            yield Value("cold gap", None, 100 * (sum(failing) / len(failing) - sum(later) / len(later)))
+            gap = None if before is None or after is None else before - after
+            yield Value("cold gap", None, gap, missing)
 
     def _forgotten(self, record: Record) -> Iterator[Value]:
         turns, gold = record.dialogue.turns, record.case.gold
@@ -67,14 +69,25 @@ class SignsMetric(Metric):
         return turns[:first], turns[first:]
 
     @staticmethod
-    def _bottom(record: Record, judges: Mapping[str, JudgeInfo]) -> set[int]:
-        """Turns to which the first judge of alignment gives the bottom of its scale."""
+    def _lowest(record: Record, judges: Mapping[str, JudgeInfo]) -> tuple[dict[int, bool | None], str]:
+        """Turn -> whether the first judge of alignment gives it the bottom of its scale; None, and why, if unjudged."""
         for info in aligned(judges)[:1]:
             low = info.parts[info.alignment].low
-            verdicts = record.verdicts(info.name, info.alignment)
-            return {turn for turn, value, _, _ in verdicts if value is not None and value <= low}
-        return set()
+            verdicts = [v for v in record.verdicts(info.name, info.alignment) if v[3]]
+            reason = next((reason for _, value, reason, _ in verdicts if value is None), "")
+            return {turn: None if value is None else value <= low for turn, value, _, _ in verdicts}, reason
+        return {}, ""
 
 
 def _invents(turn: Turn) -> bool:
     return any(not item.is_trait and item.slot for item in turn.inferred)
+
+
+def _or(sure: bool, judged: bool | None) -> bool | None:
+    return True if sure else judged
+
+
+def _share(failing: Sequence[bool | None]) -> float | None:
+    """Percent of turns that fail; None if of any of them it is not known."""
+    known = [each for each in failing if each is not None]
+    return 100 * sum(known) / len(known) if known and len(known) == len(failing) else None
