@@ -19,6 +19,7 @@ from rlpa_bench.leaderboard.copies import NEAR, similarity_hash
 from rlpa_bench.leaderboard.store import Store
 from rlpa_bench.leaderboard.validate import validate
 from rlpa_bench.options import Options
+from rlpa_bench.runs import write_json
 from rlpa_bench.types import Case, Output, View
 
 TEXT = "Mara paints small boats on old driftwood and sells them at the harbour on Sundays."
@@ -64,6 +65,7 @@ def test_texts_that_may_not_be_published_are_kept_out(suite: str, says: str, fin
     more = Plugin(Texted, Free, Says)
     terms = {"suite": suite, "limit": 2, "turns": 2, "seeds": 1, "baseline": f"says:{says}", "model": ""}
     run = play_systems(tmp_path / "run", more=[more], **terms)
+    write_json(run.path / "run.json", {**run.info, "unpublishable": ""})  # else `prepare` would refuse it already
     submit(run, tmp_path / "out")
     checked = validate(tmp_path / "out", plugins=[PLUGIN, more])
     texts = [finding.text for finding in checked.findings.found if finding.check == "content"]
