@@ -20,7 +20,7 @@ PAGE = Path(__file__).parent / "explanation" / "matrix.md"
 JUDGES = "rules,retrieval"
 PLAYED: dict[str, dict[str, Any]] = {
     "controls": {"limit": 100, "baseline": "asker,bayes-elicitor,lookup,scribe"},
-    "smollm2": {"limit": 6, "model": "smollm2", "baseline": "base,reminder", "options": ["model.format=guided"]},
+    "smollm2": {"limit": 4, "turns": 6, "model": "smollm2", "baseline": "base", "options": ["model.format=guided"]},
 }
 
 
