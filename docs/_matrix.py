@@ -1,13 +1,11 @@
 """Figures of docs/explanation/matrix.md: ``python docs/_matrix.py`` plays, draws and fills the page.
 
-Plays four model-free candidates on 100 cases and SmolLM2 on a few (leave it out with ``--no-model``). What was stopped
-goes on where it was: the folders are ``runs/matrix-controls`` and ``runs/matrix-smollm2``.
+Plays four model-free candidates on 100 cases. What was stopped goes on where it was, in ``runs/matrix-controls``.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ PAGE = Path(__file__).parent / "explanation" / "matrix.md"
 JUDGES = "rules,retrieval"
 PLAYED: dict[str, dict[str, Any]] = {
     "controls": {"limit": 100, "baseline": "asker,bayes-elicitor,lookup,scribe"},
-    "smollm2": {"limit": 6, "model": "smollm2", "baseline": "base,reminder", "options": ["model.format=guided"]},
 }
 
 
@@ -37,23 +34,21 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)])
 
 
-def shown(name: str, analysis: Analysis, only: Sequence[str]) -> str:
-    """The picture, some of the tables and the notes."""
+def shown(name: str, analysis: Analysis) -> str:
+    """The picture, the tables whose numbers it does not hold, and the notes."""
     parts = [f"![{PLAYED[name]['limit']} cases, {name}](matrix-{name}.svg)"]
     for table, head, rows in tables(analysis):
         if table == "variance":
             rows = sorted((row for row in rows if float(row[1]) >= 0.005), key=lambda row: -float(row[1]))
-        if table in only and rows:
+        if table != "cells" and rows:
             parts.append(markdown(head, rows))
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in analysis.notes)])
 
 
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    wanted = [name for name in PLAYED if name == "controls" or "--no-model" not in sys.argv]
-    for name in wanted:
-        only = ("degradation", "stability", "variance") if name == "controls" else ("degradation",)
-        part = shown(name, played(name), only)
+    for name in PLAYED:
+        part = shown(name, played(name))
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         text = mark.sub(lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", text)
     PAGE.write_text(text, encoding="utf-8")
