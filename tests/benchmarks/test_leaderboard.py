@@ -1,4 +1,8 @@
-"""Time and memory of validating one submission of 100 profiles x 3 seeds x 10 turns, and of rendering 100 systems."""
+"""Time and memory of validating one submission of 100 profiles x 3 seeds x 10 turns, and of rendering 100 systems.
+
+Seconds are those of one machine and one moment, so nothing is asserted of them; ``tox -e bench -- -m slow -s`` prints
+them. They are to stay below 60 and 5.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,6 @@ from rlpa_bench.leaderboard.store import Store
 
 pytestmark = pytest.mark.slow
 
-VALIDATE_SECONDS = 60
-RENDER_SECONDS = 5
 MEGABYTES = 500
 
 
@@ -44,6 +46,12 @@ def child_seconds_and_megabytes(code: str, *words: str) -> tuple[float, float]:
     done = subprocess.run([sys.executable, "-c", code + USED, *words], capture_output=True, text=True, check=True)
     seconds, kilobytes = done.stdout.split()[-2:]
     return float(seconds), int(kilobytes) / 1024
+
+
+def told(what: str, benchmark: Any, seconds: float, megabytes: float) -> None:
+    benchmark.extra_info |= {"seconds": round(seconds, 1), "MB": round(megabytes)}
+    print(f"\n{what}: {seconds:.1f} s of processor time, {megabytes:.0f} MB")
+    assert megabytes <= MEGABYTES
 
 
 USED = """
@@ -70,7 +78,7 @@ render(Store(sys.argv[1]), Path(sys.argv[2]))
 
 def test_validating_3000_turns(submission: Path, options: list[str], benchmark: Any) -> None:
     used = benchmark.pedantic(child_seconds_and_megabytes, (VALIDATE, str(submission), *options), rounds=1)
-    assert used[0] <= VALIDATE_SECONDS and used[1] <= MEGABYTES, used
+    told("validating 3,000 turns", benchmark, *used)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +106,7 @@ def hundred(submission: Path, options: list[str], tmp_path_factory: pytest.TempP
 def test_rendering_100_systems(hundred: Store, tmp_path: Path, benchmark: Any) -> None:
     words = (str(hundred.path), str(tmp_path / "site"))
     used = benchmark.pedantic(child_seconds_and_megabytes, (RENDER, *words), rounds=1)
-    assert used[0] <= RENDER_SECONDS and used[1] <= MEGABYTES, used
+    told("rendering 100 systems", benchmark, *used)
     (page,) = (tmp_path / "site").glob("*/index.html")
     assert page.stat().st_size <= LARGEST
     assert page.read_text().count('class="card"') >= 100
