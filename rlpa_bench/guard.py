@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from time import monotonic
 from traceback import extract_tb
+from types import FrameType
 from typing import Any, TypeVar
 
 from rlpa_bench.errors import BoundaryError, PluginError, RlpaBenchError
@@ -222,7 +223,9 @@ def _overdue() -> tuple[str, float, bool] | None:
     return step if step and monotonic() - step[1] > patience() else None
 
 
-def _interrupt(*_: Any) -> None:
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    if frame and frame.f_code.co_filename == __file__:
+        return  # a plugin has just come or gone, and the list of steps must stay true; the watcher tries again
     if step := _overdue():
         raise Interrupted(_sentence(step[0]))
 

@@ -14,7 +14,7 @@ from fake_dist import install
 from toyruns import play
 from toys import Plain, ToyJudge, ToySimulator
 
-from rlpa_bench import redaction
+from rlpa_bench import guard, redaction
 from rlpa_bench.errors import PluginError
 from rlpa_bench.guard import guarding
 from rlpa_bench.plugins import Plugins
@@ -110,6 +110,16 @@ def test_what_cannot_be_interrupted_ends_the_process_with_its_name() -> None:
         "rlpa-bench: judge 'mule' of stable 1.0 has blocked everything for 0.2 s and cannot be interrupted; "
         "resume without it\n"
     )
+
+
+def test_an_interrupt_spares_the_guards_own_bookkeeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a step would stay on the list, and everything that runs later would be interrupted in its name."""
+    inside: dict[str, Any] = {}
+    exec(compile("import sys; frame = sys._getframe()", guard.__file__, "exec"), inside)
+    monkeypatch.setattr(guard, "_steps", [("judge 'asks'", float("-inf"), False)])
+    guard._interrupt(0, inside["frame"])
+    with pytest.raises(guard.Interrupted, match="judge 'asks' has blocked everything"):
+        guard._interrupt(0, sys._getframe())
 
 
 def test_an_interrupt_by_the_user_is_no_fault_of_the_plugin() -> None:
