@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,11 @@ class WordLlama:
 @lru_cache(1)
 def _wordllama() -> tuple[Any, str]:
     """The model and the sha256 of its weights, both out of the wheel; nothing is downloaded."""
-    import wordllama
+    state = random.getstate()
+    try:
+        import wordllama
+    finally:
+        random.setstate(state)  # what it imports draws from the generator that everybody shares
 
     home = Path(wordllama.__file__).parent
     # The loader looks for its own tokenizer in a folder that the wheel does not have; as a cache it finds it.
