@@ -23,7 +23,7 @@ PAGE = HERE / "explanation" / "stress.md"
 SUITES: dict[str, dict[str, Any]] = {
     "aloe-long": {
         "columns": ["recall of recent", "recall of old", "stability(20)", "profile summary", "stale value"],
-        "limit": 4, "few": 1, "options": ["suite.turns=50", "suite.history=6000"],
+        "limit": 3, "few": 1, "options": ["suite.turns=50", "suite.history=6000"],
         "small": ["suite.turns=50", "suite.history=3000"],
     },
     "aloe-conflict": {

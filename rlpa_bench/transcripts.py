@@ -156,11 +156,11 @@ class LogIndex:
 
     def units(self) -> Iterator[tuple[int, list[Any]]]:
         """Each unit's lines in order (turns, then failure, then scores), units ascending."""
+        if not len(self._rank):
+            return
         import numpy as np
         import orjson
 
-        if not len(self._rank):
-            return
         rank = np.frombuffer(self._rank, dtype=np.uint64)
         order = np.argsort(rank, kind="stable")
         files = [path.open("rb") for path in self.paths]

@@ -36,9 +36,9 @@ def swallows() -> None:
 
 FAULTS = {
     exits: "exit: {who} called sys.exit(0)",
-    blocks: "blocked: {who} has blocked everything for 0.8 s",
-    spins: "blocked: {who} has blocked everything for 0.8 s",
-    swallows: "blocked: {who} has blocked everything for 0.8 s",
+    blocks: "blocked: {who} has blocked everything for 1.5 s",
+    spins: "blocked: {who} has blocked everything for 1.5 s",
+    swallows: "blocked: {who} has blocked everything for 1.5 s",
 }
 
 

@@ -48,7 +48,8 @@ def prepare(
         The folders written, ``out`` itself if there is one candidate, else ``out/ID``.
 
     Raises:
-        UsageError: for a run that is not complete, a candidate that is not there, or an ``out`` that is not empty.
+        UsageError: for a run that is not complete or must not be published,
+            a candidate that is not there, or an ``out`` that is not empty.
     """
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -81,6 +82,8 @@ def _complete(run: Run) -> Run:
         raise UsageError(f"{run.path} is not complete; resume it, or run `rlpa-bench report` on it")
     if run.info["plan"]["shard"][1] != 1:
         raise UsageError(f"{run.path} is one shard of several; merge them first")
+    if why := run.unpublishable:
+        raise UsageError(f"{run.path} must not be published: {why}; publish its tables and figures, not a submission")
     return run
 
 

@@ -42,7 +42,11 @@ class Standing:
 def now() -> datetime:
     """The time of a new entry: SOURCE_DATE_EPOCH where it is set, so that equal work gives equal bytes."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC).replace(microsecond=0)
+    if not epoch:
+        return datetime.now(UTC).replace(microsecond=0)
+    if not epoch.isdigit():
+        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}; give seconds since 1970, or unset it")
+    return datetime.fromtimestamp(int(epoch), UTC)
 
 
 class Store:

@@ -60,6 +60,17 @@ def rebuild(run: Run, findings: Findings, options: Sequence[str], plugins: Itera
     return Instruments(harness, env, judges, voices, _control(run, harness, plan.candidates[0], findings), plan)
 
 
+def check_options(options: Sequence[str], plugins: Iterable[object]) -> None:
+    """Raises UsageError for options that no plugin of their kind has."""
+    known = Plugins(plugins)
+    for kind, by_name in parse_options(options).items():
+        for name, values in by_name.items():
+            offers = [o for o in known.offers(kind) if name in ("*", o.name) or name.startswith(f"{o.name}:")]
+            fields = {field for offer in offers for field in offer.component.Options.model_fields}
+            if unknown := sorted(values.keys() - fields):
+                raise UsageError(f"no {kind[:-1]} has an option {unknown[0]!r} (rlpa-bench plugins show NAME)")
+
+
 def _plain_suite(spec: str) -> str:
     """A suite's name. Raises UsageError for one that reads what its name says, a folder or a hub's data set."""
     if ":" in spec:

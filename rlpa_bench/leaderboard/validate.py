@@ -28,7 +28,7 @@ from rlpa_bench.leaderboard.recompute import recompute
 from rlpa_bench.leaderboard.record import RunRecord
 from rlpa_bench.leaderboard.replay import Replay
 from rlpa_bench.leaderboard.schema import Result, Submission
-from rlpa_bench.leaderboard.terms import Instruments, rebuild
+from rlpa_bench.leaderboard.terms import Instruments, check_options, rebuild
 from rlpa_bench.runs import Run
 from rlpa_bench.transcripts import describe_invalid, read_dialogues, read_scores
 
@@ -92,6 +92,7 @@ def validate(
 
     What is wrong with a submission is among the findings; only an unknown option raises (UsageError).
     """
+    check_options(options, plugins := tuple(plugins))
     given = Path(path)
     checked = Validation(given, Findings())
     setting = Setting(options, plugins, board or {}, reproduces)

@@ -17,6 +17,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> rlpa_bench.Run:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stretch that blocks for 0.8 s, or a call that takes 1.6 s, has lasted for ever."""
-    monkeypatch.setenv("RLPA_BENCH_PATIENCE", "0.8")
+    """A stretch that blocks for 1.5 s, or a call that takes 3 s, has lasted for ever."""
+    monkeypatch.setenv("RLPA_BENCH_PATIENCE", "1.5")
     monkeypatch.setattr(guard, "CALLS", 2)

@@ -59,7 +59,7 @@ def measured(answer: Any) -> type[Metric]:
     [
         (lambda: 1 / 0, "metric 'hostile' failed: ZeroDivisionError: division by zero (test_hostile_metrics.py:"),
         (exits, "metric 'hostile' called sys.exit(0)"),
-        (blocks, "metric 'hostile' has blocked everything for 0.8 s"),
+        (blocks, "metric 'hostile' has blocked everything for 1.5 s"),
         (3.5, "metric 'hostile' failed: AttributeError: 'float' object has no attribute 'value'"),
         (Value("hostile turns", None, "5"), "ValueError: '5' in column 'hostile turns' is neither a finite number"),  # type: ignore[arg-type]
         (Value("hostile turns", None, float("nan")), "nan in column 'hostile turns' is neither a finite number"),

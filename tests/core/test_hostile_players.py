@@ -48,7 +48,7 @@ def test_a_baseline_that_waits_for_ever(whole: rlpa_bench.Run, out: Path, impati
 
     run = play(out, Sleepy, baseline="sleepy,counter")
     (failed,) = [dialogue for dialogue in run.dialogues() if dialogue.ended != "schedule"]
-    assert failed.ended == "error: candidate: timeout: baseline 'sleepy' gave no answer within 1.6 s"
+    assert failed.ended == "error: candidate: timeout: baseline 'sleepy' gave no answer within 3 s"
     others_unharmed(out, whole)
 
 
@@ -58,7 +58,7 @@ def test_a_simulator_that_waits_for_ever_or_exits(out: Path, impatient: None) ->
 
     run = play(out / "sleepy", Sleepy, baseline="plain")
     (failed,) = [dialogue for dialogue in run.dialogues() if dialogue.ended != "schedule"]
-    assert failed.ended == "error: simulator: timeout: simulator 'toy' gave no answer within 1.6 s"
+    assert failed.ended == "error: simulator: timeout: simulator 'toy' gave no answer within 3 s"
 
     class Leaving(ToySimulator):
         async def reply(self, state: State) -> Utterance:
@@ -71,7 +71,7 @@ def test_a_simulator_that_waits_for_ever_or_exits(out: Path, impatient: None) ->
 
 def test_a_person_may_take_their_time(impatient: None) -> None:
     async def think(_: object) -> str:
-        await asyncio.sleep(2)
+        await asyncio.sleep(3.2)
         return "done"
 
     assert asyncio.run(guarded("simulator 'human'", think, None, unhurried=True)) == "done"
@@ -98,7 +98,7 @@ def test_a_judge_that_exits_or_blocks(whole: rlpa_bench.Run, out: Path, impatien
         ("text", "candidate: TypeError: model 'toy' returned str, not a Generation with a text"),
         (Generation(None), "candidate: TypeError: model 'toy' returned Generation, not a Generation with a text"),  # type: ignore[arg-type]
         (exits, "candidate: exit: model 'toy' called sys.exit(0)"),
-        (blocks, "candidate: blocked: model 'toy' has blocked everything for 0.8 s"),
+        (blocks, "candidate: blocked: model 'toy' has blocked everything for 1.5 s"),
     ],
 )
 def test_a_hostile_model_is_named(out: Path, impatient: None, answer: Any, said: str) -> None:

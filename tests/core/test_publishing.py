@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rlpa_bench_plugins.suites.aloe_original import AloeOriginalSuite
 from toyruns import play
 from toys import ToySuite
 
+from rlpa_bench.errors import UsageError
+from rlpa_bench.leaderboard.prepare import prepare
 from rlpa_bench.recompute import rebuild
 from rlpa_bench.runs import load_run, write_json
 from rlpa_bench.types import Case
@@ -46,6 +49,13 @@ def test_such_a_run_says_that_it_is_not_for_publishing(out: Path) -> None:
 def test_aloes_own_texts_are_such_texts() -> None:
     assert "no licence" in AloeOriginalSuite.unpublishable
     assert not ToySuite.unpublishable
+
+
+def test_no_submission_is_prepared_of_it(out: Path, tmp_path: Path) -> None:
+    play(out, Texts)
+    with pytest.raises(UsageError, match="must not be published: its texts carry no licence"):
+        prepare([out], tmp_path / "submission", submitter="me")
+    assert not (tmp_path / "submission").exists()
 
 
 def test_texts_of_ones_own_are_shown(out: Path) -> None:

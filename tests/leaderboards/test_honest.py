@@ -12,6 +12,7 @@ from toyruns import play
 from toys import Plugin
 
 import rlpa_bench
+from rlpa_bench.errors import UsageError
 from rlpa_bench.leaderboard.validate import validate
 from rlpa_bench.recompute import merge_runs, rescore
 from rlpa_bench.types import Utterance
@@ -113,6 +114,12 @@ def test_an_honest_submission_is_accepted(kind: str, tmp_path: Path) -> None:
     assert set(checked.result.flags) == flags
     cells = run.summary["rows"][name]
     assert {name: cell["mean"] for name, cell in checked.result.row.items()} == {n: c["mean"] for n, c in cells.items()}
+
+
+@pytest.mark.parametrize(("option", "text"), [("nonsense", "is not KIND.option"), ("suite.nope=3", "no suite has an")])
+def test_wrong_options_are_the_validators_and_raise(option: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=text):
+        validate(tmp_path, options=[option])
 
 
 def test_a_third_partys_suite_is_accepted_where_it_is_installed(tmp_path: Path) -> None:

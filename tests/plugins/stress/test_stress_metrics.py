@@ -54,7 +54,7 @@ def test_a_summary_in_lines_or_sentences_gives_its_facts(text: str, ids: list[st
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_any_summary_can_be_read_and_none_counts_a_fact_twice(text: str) -> None:
     found = summed_up(text, FakeContext.ontology)
     assert len(set(found)) == len(found) and not any(item.is_trait for item in found)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from rlpa_bench_plugins.suites import rlpa_bench_suites
@@ -143,6 +143,7 @@ def test_long_users_have_something_to_say_to_the_end(turns: int) -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=30), st.integers(1, 600))
+@settings(max_examples=50, deadline=None)
 def test_a_model_is_shown_the_latest_turns_that_fit_and_always_the_last(
     talk: list[tuple[str, str]], limit: int
 ) -> None:
