@@ -210,7 +210,7 @@ class TrlRecipe(Base):
     micro_batch: int = Field(4, ge=1)
     epochs: float = Field(1.0, gt=0)
     lr: float = Field(gt=0)
-    warmup: float = Field(0.03, ge=0, le=1)
+    warmup: float = Field(0.03, ge=0, lt=1)
     max_length: int = Field(4096, ge=16)
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     gradient_checkpointing: bool = True

@@ -43,7 +43,7 @@ def _shared(recipe: SftRecipe | DpoRecipe, out: Path, devices: int) -> dict[str,
         "max_steps": recipe.max_steps,
         "learning_rate": recipe.lr,
         "lr_scheduler_type": "cosine",
-        "warmup_ratio": recipe.warmup,
+        "warmup_steps": recipe.warmup,  # below 1 it is a share of all steps
         "max_length": recipe.max_length,
         "bf16": recipe.dtype == "bfloat16",
         "use_cpu": not torch.cuda.is_available(),
