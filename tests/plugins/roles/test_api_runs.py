@@ -74,7 +74,7 @@ def test_keys_are_nowhere_to_be_seen(provider: str, out: Path, tmp_path: Path) -
              "--limit", "1", "--turns", "2", "--no-controls", "--no-preflight", "--model", f"{provider}:some-model",
              "-o", f"model.base_url={server.url}", "--out", str(out), "--max-retries", "0"],
             env=os.environ | {f"{provider.upper()}_API_KEY": KEY, "RLPA_BENCH_CACHE_DIR": str(tmp_path / "cache")},
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=280,
         )  # fmt: skip
     assert server.requests, done.stderr
     written = [done.stdout + done.stderr]
