@@ -49,7 +49,7 @@ def _board(name: str, group: Sequence[Standing], history: Sequence[Entry]) -> Bo
         title=f"{key.suite}: {key.split}, simulator {key.simulator}, judges {', '.join(key.judges)}",
         updated=max((entry.time for entry in mine), default=None),
         headline=column,
-        columns=first.columns,
+        columns=tuple(column for column in first.columns if any(column["name"] in row.row for row in rows)),
         rows=rows,
         differences=tuple(differences),
         notes=tuple(_notes(first, rows, profiles, ranked=bool(found))),
