@@ -39,11 +39,12 @@ class SignsMetric(Metric):
         early = [bool(turn.malformed) or _invents(turn) or verdicts.get(turn.index, False) for turn in cold]
         late = [bool(turn.malformed) or verdicts.get(turn.index, False) for turn in warm]
         if early:
-            yield Value("cold failures", None, *_share(early))
+            why = _unknown(early)
+            yield Value("cold failures", None, None if why else 100 * _count(early) / len(early), why)
         if early and late:
-            (one, why), (other, why_other) = _share(early), _share(late)
-            gap = None if one is None or other is None else one - other
-            yield Value("cold gap", None, gap, why or why_other)
+            why = _unknown([*early, *late])
+            gap = None if why else 100 * (_count(early) / len(early) - _count(late) / len(late))
+            yield Value("cold gap", None, gap, why)
 
     def _forgotten(self, record: Record) -> Iterator[Value]:
         turns, gold = record.dialogue.turns, record.case.gold
@@ -82,10 +83,13 @@ def _verdicts(record: Record, judges: Mapping[str, JudgeInfo]) -> dict[int, bool
     return found
 
 
-def _share(failing: Sequence[bool | str]) -> tuple[float | None, str]:
-    """Percentage of failing turns, or None and why one of them is not known."""
-    unknown = next((why for why in failing if isinstance(why, str)), "")
-    return (None, unknown) if unknown else (100 * sum(map(bool, failing)) / len(failing), "")
+def _count(failing: Sequence[bool | str]) -> int:
+    return sum(map(bool, failing))
+
+
+def _unknown(failing: Sequence[bool | str]) -> str:
+    """Why one of the turns is not known to fail or not; empty if all are."""
+    return next((why for why in failing if isinstance(why, str)), "")
 
 
 def _invents(turn: Turn) -> bool:
