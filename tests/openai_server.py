@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from aiohttp import web
+from threaded_server import ThreadedServer
 
 LEGAL = "<profile>\n- Interests: chess\n</profile>\n\n<response>\nWho do you play with?\n</response>"
 HUGE = 4_000_000
@@ -31,7 +30,7 @@ def completion(content: Any, finish: str = "stop", *, usage: bool = True, **mess
     return body
 
 
-class OpenAIServer:
+class OpenAIServer(ThreadedServer):
     """Listens on 127.0.0.1 in a thread; ``plan`` names the behaviour of each next call, then ``then`` holds.
 
     Attributes:
@@ -39,6 +38,8 @@ class OpenAIServer:
         headers: the headers of every call, in order.
         active: calls being answered right now; ``peak`` is the most there were at once.
     """
+
+    path = "/v1/chat/completions"
 
     def __init__(self, *plan: str, then: str = "ok", latency: float = 0.0, text: str = LEGAL) -> None:
         self.plan = list(plan)
@@ -55,33 +56,7 @@ class OpenAIServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def __enter__(self) -> OpenAIServer:
-        started = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
-        self._thread.start()
-        assert started.wait(10), "the test server did not start"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    async def _serve(self, started: threading.Event) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application(client_max_size=64 << 20)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        started.set()
-        await self._stop.wait()
-        await runner.cleanup()
-
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
+    async def respond(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
         self.headers.append(dict(request.headers))

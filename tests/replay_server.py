@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from aiohttp import web
+from threaded_server import ThreadedServer
 
 SESSIONS = Path(__file__).parent / "plugins" / "models" / "sessions"
 KEY = "sk-Very/secret+key=42"
@@ -21,7 +19,7 @@ def session(provider: str) -> dict[str, Any]:
     return loaded
 
 
-class ReplayServer:
+class ReplayServer(ThreadedServer):
     """Replays exchanges of a session by name: ``plan`` one after another, then ``then`` for ever.
 
     A request at another path, without the key, or with a field that the documentation does not name, gets the error
@@ -30,6 +28,7 @@ class ReplayServer:
 
     def __init__(self, provider: str, *plan: str, then: str = "answer", key: str = KEY) -> None:
         self.session = session(provider)
+        self.path = self.session["path"]
         self.plan = list(plan)
         self.then = then
         self.key = key
@@ -39,32 +38,7 @@ class ReplayServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}{self.session['base_url']}"
 
-    def __enter__(self) -> ReplayServer:
-        started = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
-        self._thread.start()
-        assert started.wait(10), "the replay server did not start"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    async def _serve(self, started: threading.Event) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application()
-        app.router.add_post(self.session["path"], self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.port = runner.addresses[0][1]
-        started.set()
-        await self._stop.wait()
-        await runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.requests.append(body)
         header, value = self.session["auth"]
