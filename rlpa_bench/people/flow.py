@@ -78,6 +78,7 @@ class PeopleBatch(Batch):
         await self.study.turn_of(unit)
         dialogue = await super()._dialogue(replace(unit, case=self.study.case(unit.case.id, unit.seed)), progress)
         self.study.end(unit, dialogue)
+        await self.study.looked_at(unit)
         return dialogue
 
     async def _play(self, unit: Unit, state: State | None, turns: list[Turn]) -> str:
@@ -137,19 +138,19 @@ class PeopleFlow(Flow):
         study.on_forget = partial(self._forget, study, batch, log)
         self._over = await self._stack.enter_async_context(self.front(study))
         try:
-            await self._until_over(batch.run(index))
+            await self._until_over(batch.run(index), study)
         finally:
             log.close()
             write_json(self.path / "log" / "calls.json", self.harness.context.counters.record())
             self._write_cases(study)
         return batch.tally
 
-    async def _until_over(self, playing: Coroutine[None, None, None]) -> None:
+    async def _until_over(self, playing: Coroutine[None, None, None], study: Study) -> None:
         """Plays until the run is complete. Raises StudyPausedError if the front is over before."""
         work, over = asyncio.ensure_future(playing), asyncio.ensure_future(self._over.wait())
         try:
             await asyncio.wait({work, over}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done() and not self.terms.closed:
+            if not work.done() and study.unfinished:
                 raise StudyPausedError("there are still places and partners left; the same command goes on")
             await work
         finally:

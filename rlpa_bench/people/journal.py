@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,42 @@ def read(run: Path) -> Iterator[Mapping[str, Any]]:
     path = run / FILE
     if path.exists():
         yield from read_lines(path)
+
+
+@dataclass
+class Opinion:
+    """What a person said of one dialogue."""
+
+    person: str
+    ratings: dict[int, int] = field(default_factory=dict)
+    """Turn -> grade."""
+    items: list[dict[str, Any]] | None = None
+    """The inferred profile's items with ``answer`` and ``correction``; None if they did not look at it."""
+    missing: str = ""
+
+
+def opinions(run: Path) -> dict[tuple[str, str, int], Opinion]:
+    """What people said, by (candidate, case, seed). Raises DataError."""
+    places: dict[str, tuple[str, int]] = {}
+    found: dict[tuple[str, str, int], Opinion] = {}
+    for line in read(run):
+        if line["kind"] == "consent":
+            places[line["person"]] = (line["case"], line["seed"])
+        elif line["kind"] in ("rating", "profile"):
+            key = (line["candidate"], *places[line["person"]])
+            opinion = found.setdefault(key, Opinion(line["person"]))
+            if line["kind"] == "rating":
+                opinion.ratings[line["turn"]] = line["rating"]
+            else:
+                opinion.items, opinion.missing = line["items"], line["missing"]
+    return found
+
+
+def withheld(run: Path) -> str:
+    """Why the words of a run's people must not be published; empty if all agreed, or there are none."""
+    agreed = [bool(line["publish"]) for line in read(run) if line["kind"] == "consent"]
+    refused = len(agreed) - sum(agreed)
+    return f"{refused} of {len(agreed)} people did not agree that their words are published" if refused else ""
 
 
 def _drop_torn_tail(path: Path) -> None:

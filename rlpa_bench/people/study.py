@@ -169,6 +169,11 @@ class Study:
             raise UsageError(f"{self.journal.path} has no person {person!r}; pseudonyms look like p-0123456789ab")
         return self._people[person]
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a person is still to come, or to come back."""
+        return not self.closed and any(place.talk for place in self.places.values())
+
     def write(self, place: Place, talk: Talk, kind: str, **facts: Any) -> None:
         """Writes down what happened in a talk."""
         self.journal.append(kind, person=place.person, candidate=talk.unit.candidate, **facts)
@@ -238,6 +243,12 @@ class Study:
         if dialogue.ended.startswith("error") or not dialogue.turns:
             talk.profile = talk.profile or []
         place.change()
+
+    async def looked_at(self, unit: Unit) -> None:
+        """Waits until the person has looked at what was noted of them, so that a complete run has it."""
+        place, talk = self.places[unit.case.id, unit.seed], self.talk(unit)
+        while not (self.closed or talk.closed):
+            await place.changed(place.version, 3600)
 
     def reply_of(self, unit: Unit, number: int) -> Output | None:
         """What the candidate has written for this turn before, if it has."""
