@@ -157,6 +157,15 @@ async def all_visit(address: str, names: Sequence[str]) -> list[Visitor]:
     return await asyncio.gather(*map(one, names))
 
 
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Waits until something holds."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came")
+
+
 class Server:
     """`rlpa-bench serve-human` in a process of its own."""
 
