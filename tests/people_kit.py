@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -169,8 +170,8 @@ async def eventually(holds: Callable[[], bool]) -> None:
 class Server:
     """`rlpa-bench serve-human` in a process of its own."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "rlpa_bench", "serve-human", *arguments, "--port", "0"]
+    def __init__(self, *arguments: str, port: str = "0") -> None:
+        command = [sys.executable, "-m", "rlpa_bench", "serve-human", *arguments, "--port", port]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -200,6 +201,6 @@ class Server:
 
 def toml(path: Path, **settings: Any) -> Path:
     """A configuration file."""
-    lines = [f"{name} = {value!r}".replace("'", '"') for name, value in {**SMALL, **settings}.items()]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in {**SMALL, **settings}.items()]
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
