@@ -30,8 +30,8 @@ COMMANDS = {
     "replay": "Ask the candidates of a run again, with one answer of the user changed.",
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
-    "serve-human": "A page on which people are the users of blinded candidates.",
     "score": "Judge the transcripts of a run again, offline.",
+    "serve-human": "A page on which people are the users of blinded candidates.",
 }
 
 
