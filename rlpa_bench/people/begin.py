@@ -126,8 +126,9 @@ def forget(begun: Begun, person: str) -> None:
         RunDirectoryError: while the run is held.
     """
     with locked(begun.path):
-        cases = tuple(Run(begun.path).cases.values())
-        plan = Plan.restore(Run(begun.path).info["plan"], cases)
+        run = Run(begun.path)
+        places = (replace(case, gold=None) if begun.terms.own else case for case in run.cases.values())
+        plan = Plan.restore(run.info["plan"], tuple(places))
         journal = Journal(begun.path / FILE)
         try:
             study = Study(plan, journal, consent=begun.terms.consent, own=begun.terms.own)

@@ -35,6 +35,9 @@ GONE = "simulator: gone: nobody came, or whoever did went away before the end"
 Front = Callable[[Study], AbstractAsyncContextManager[asyncio.Event]]
 """What people see of a study while it lasts; the event is set when nobody is to be waited for after the run."""
 
+Workers = dict[tuple[str, int], asyncio.Task[None]]
+"""Who plays a place, by case and seed."""
+
 _unit: ContextVar[Unit] = ContextVar("unit")
 """The dialogue that a worker plays."""
 
@@ -62,7 +65,7 @@ class PeopleBatch(Batch):
     """One worker a place, which plays the place's dialogues one after another in their drawn order."""
 
     study: Study = field(kw_only=True)
-    workers: dict[tuple[str, int], asyncio.Task[None]] = field(default_factory=dict, kw_only=True)
+    workers: Workers = field(default_factory=dict, kw_only=True)
 
     async def run(self, index: LogIndex, workers: int = 0) -> None:
         """See :class:`Batch`; there are as many workers as places."""
@@ -128,14 +131,18 @@ class PeopleFlow(Flow):
             raise UsageError(f"simulator {env.simulator.name!r} cannot be a person; leave it out of the configuration")
         index = LogIndex(self.path / "log")
         index.drop_torn_tail()
-        study = self._study(plan, index)
+        study = self._study(plan)
         env.simulator.ask = study.ask
         log = ForgettingLog(self.path / "log" / "0000.jsonl")
+        workers: Workers = {}
+        study.on_forget = partial(self._forget, study, workers, log)
+        if study.finish_forgetting():
+            index = LogIndex(self.path / "log")
+        study.take_up(index, retry_errors=self.limits.retry_errors)
         batch = PeopleBatch(
             plan, env, _remembering(candidates, study), log, self._scorer(env, study), _silence, _planned(plan),
-            stop_after=self.limits.stop_after, retry_errors=self.limits.retry_errors, study=study,
+            stop_after=self.limits.stop_after, retry_errors=self.limits.retry_errors, study=study, workers=workers,
         )  # fmt: skip
-        study.on_forget = partial(self._forget, study, batch, log)
         self._over = await self._stack.enter_async_context(self.front(study))
         try:
             await self._until_over(batch.run(index), study)
@@ -158,14 +165,12 @@ class PeopleFlow(Flow):
             work.cancel()
             await asyncio.gather(work, over, return_exceptions=True)
 
-    def _study(self, plan: Plan, index: LogIndex) -> Study:
+    def _study(self, plan: Plan) -> Study:
         (self.path / CONSENT).write_text(self.terms.consent + "\n", encoding="utf-8")
         journal = Journal(self.path / FILE)
         self._stack.callback(journal.close)
         terms = self.terms
-        study = Study(plan, journal, consent=terms.consent, own=terms.own, closed=terms.closed)
-        study.take_up(index, retry_errors=self.limits.retry_errors)
-        return study
+        return Study(plan, journal, consent=terms.consent, own=terms.own, closed=terms.closed)
 
     def _scorer(self, env: DialogueEnv, study: Study) -> ScoreDialogue:
         cases = study.plan.cases
@@ -179,9 +184,10 @@ class PeopleFlow(Flow):
 
         return score
 
-    def _forget(self, study: Study, batch: PeopleBatch, log: ForgettingLog, place: Place) -> None:
+    def _forget(self, study: Study, workers: Workers, log: ForgettingLog, place: Place) -> None:
         units = [talk.unit for talk in place.talks]
-        batch.workers[place.case.id, place.seed].cancel()
+        if worker := workers.get((place.case.id, place.seed)):
+            worker.cancel()
         log.withdraw(unit.number for unit in units)
         self._write_cases(study)
         withdraw_from_files(self.path, units)

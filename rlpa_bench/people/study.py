@@ -100,6 +100,7 @@ class Study:
         self.journal = journal
         self.on_forget: Callable[[Place], None] = lambda place: None
         self.places = {key: _place(units) for key, units in _by_place(plan)}
+        self._half_forgotten: list[Place] = []
         self._codes: dict[str, Place] = {}
         self._people: dict[str, Place] = {}
         for line in journal.lines():
@@ -107,10 +108,12 @@ class Study:
 
     def _take_up(self, line: Mapping[str, Any]) -> None:
         kind = line["kind"]
-        if kind == "withdrawn":
-            return
-        if kind == "consent":
-            self._seat(self.places[line["case"], line["seed"]], line)
+        if kind in ("consent", "withdrawn"):
+            place = self.places[line["case"], line["seed"]]
+            if kind == "consent":
+                self._seat(place, line)
+            elif place.person:
+                self._half_forgotten.append(place)
             return
         place = self._people[line["person"]]
         talk = next(talk for talk in place.talks if talk.unit.candidate == line["candidate"])
@@ -179,16 +182,25 @@ class Study:
         self.journal.append(kind, person=place.person, candidate=talk.unit.candidate, **facts)
 
     def forget(self, place: Place) -> None:
-        """Takes a person's data out of the journal and out of the run."""
-        person, code = place.person, place.code
-        self.journal.forget(person)
+        """Takes a person's data out of the run and out of the journal."""
         self.journal.append("withdrawn", case=place.case.id, seed=place.seed)
-        del self._codes[code], self._people[person]
-        units = [talk.unit for talk in place.talks]
-        self.places[place.case.id, place.seed] = fresh = _place(units)
+        self._forget(place)
+
+    def finish_forgetting(self) -> bool:
+        """Goes on with what a kill interrupted; whether there was anything."""
+        half, self._half_forgotten = self._half_forgotten, []
+        for place in half:
+            self._forget(place)
+        return bool(half)
+
+    def _forget(self, place: Place) -> None:
+        """The journal comes last: as long as it names the person, a restart knows that something is left to do."""
+        del self._codes[place.code], self._people[place.person]
+        self.places[place.case.id, place.seed] = fresh = _place([talk.unit for talk in place.talks])
         for talk in fresh.talks:
             talk.ended, talk.profile = f"error: {WITHDRAWN}", []
         self.on_forget(place)
+        self.journal.forget(place.person)
         place.change()
 
     # Dialogues

@@ -198,6 +198,24 @@ def test_deleting_leaves_nothing_and_harms_nobody_else(out: Path, when: str) -> 
     assert run.summary["rows"]["echo"]["rating"]["scored"] == 3
 
 
+def test_a_deletion_that_a_kill_interrupted_is_finished_at_the_next_start(out: Path) -> None:
+    async def scene() -> None:
+        async with held(out, limit=1) as study, Visitor(study.address, SECRET) as visitor:
+            if not (out / "people.jsonl").stat().st_size:
+                await visitor.join()
+                await visitor.until(lambda state: state["number"] == 2 and state["turn"] == 2)
+                (place,) = study.study.places.values()
+                study.study.journal.append("withdrawn", case=place.case.id, seed=place.seed)  # and here the power went
+            else:
+                status, answer = await visitor.ask("/api/join", {"agreed": True})
+                assert status == 400 and "taken" in answer["error"]
+
+    asyncio.run(scene())
+    assert holding(out, SECRET) == ["0000.jsonl", "people.jsonl"]
+    asyncio.run(scene())
+    assert holding(out, SECRET) == []
+
+
 def test_a_place_that_was_given_back_can_be_taken_again_on_request(out: Path) -> None:
     async def scene(retry: bool) -> None:
         async with held(out, limit=1, retry_errors=retry) as study, Visitor(study.address, SECRET) as visitor:

@@ -15,6 +15,7 @@ import rlpa_bench
 from rlpa_bench.comparison import compare
 from rlpa_bench.leaderboard.prepare import prepare
 from rlpa_bench.leaderboard.validate import validate
+from rlpa_bench.people.begin import forget, from_run
 from rlpa_bench.people.journal import opinions
 from rlpa_bench.recompute import rebuild, rescore
 
@@ -148,3 +149,8 @@ def test_people_who_play_themselves_are_the_gold(out: Path) -> None:
     assert gold is not None and [(item.slot, item.value) for item in gold.items] == [("Occupation", "nurse")]
     assert run.summary["rows"]["echo"]["elicited"]["scored"] == 2
     assert "told of themselves" in run.unpublishable
+    (person, *_) = [json.loads(line)["person"] for line in (out / "people.jsonl").read_text().splitlines()]
+    forget(from_run(out), person)
+    again = rlpa_bench.load_run(out).cases
+    assert again["person-0001"].gold is None and again["person-0002"].gold is not None
+    assert not any(b"nurse" in path.read_bytes() for path in out.rglob("*") if path.is_file())
