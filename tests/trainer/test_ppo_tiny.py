@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from reference_trainer.monitor import StoppedError
+from reference_trainer.recipe import SftRecipe, load
 from reference_trainer.tiny import tables
 from reference_trainer.tiny.__main__ import main
 from reference_trainer.tiny.cues import halved
 from reference_trainer.tiny.demonstrations import SUITE, demonstrate, harness, named
+from reference_trainer.tuning import check_rows
 from rlpa_bench.contract import Contract
 from rlpa_bench.errors import UsageError
 from rlpa_bench.ontology import Ontology
@@ -60,6 +62,22 @@ def test_demonstrations_keep_the_contract_and_hold_what_was_told(samples: list[A
     told = [len(Contract.items(Contract.parse(s.completion).profile)) for s in samples if s.turn == 10]
     assert sum(told) / len(told) > 4
     assert max(told) >= 11
+
+
+def test_demonstrations_become_data_for_the_recipe_sft(tmp_path: Path) -> None:
+    words = ["demonstrations", "--out", str(tmp_path), "--rows", "40", "--turns", "2"]
+    result = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert result.output.startswith("40 rows")
+    data = tmp_path / "sft.jsonl"
+    recipe = load("sft", [f"data={data}"])
+    assert isinstance(recipe, SftRecipe) and check_rows(recipe) == 40
+    rows = [json.loads(line)["messages"] for line in data.read_text().splitlines()]
+    assert {len(row) for row in rows} == {3, 5}, "system, at most one earlier exchange, the user, the reply to learn"
+    assert not any(Contract.parse(row[-1]["content"]).malformed for row in rows)
+    known = json.loads((tmp_path / "trained_on.json").read_bytes())
+    assert known["suite"] == SUITE and known["templates"] == ["training"]
+    assert 20 <= len(known["profiles"]) <= 40, "those of the drawn rows only"
+
 
 
 def test_demonstrations_use_hardly_a_held_out_cue(samples: list[Any]) -> None:
