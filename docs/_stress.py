@@ -24,7 +24,7 @@ SUITES: dict[str, dict[str, Any]] = {
     "aloe-long": {
         "columns": ["recall of recent", "recall of old", "stability(20)", "profile summary", "stale value"],
         "limit": 3, "few": 1, "options": ["suite.turns=50", "suite.history=6000"],
-        "small": ["suite.turns=50", "suite.history=3000"],
+        "small": ["suite.turns=50", "suite.history=3000"], "longer": [70, 100],
     },
     "aloe-conflict": {
         "columns": ["updated", "turns to update", "stale rate", "false updates"],
@@ -32,11 +32,11 @@ SUITES: dict[str, dict[str, Any]] = {
     },
     "aloe-sessions": {
         "columns": ["carried over", "wrong transfer", "told on", "leaked names"],
-        "limit": 24, "few": 1, "options": [],
+        "limit": 24, "few": 2, "options": [],
     },
     "aloe-restraint": {"columns": ["intrusive", "apt use"], "limit": 32, "few": 2, "options": []},
 }  # fmt: skip
-"""What is shown; cases for the model-free candidates, and for the model; their options."""
+"""What is shown; cases for the model-free candidates, and for the model; their options; further numbers of turns."""
 
 STYLE = (
     "text{font:11px sans-serif;text-anchor:middle;fill:#555}.end{text-anchor:end}.start,.name{text-anchor:start}"
@@ -48,14 +48,19 @@ STYLE = (
 ROW, WIDE, NAMES = 20, 150, 130
 
 
-def played(suite: str, model: bool) -> list[rlpa_bench.Run]:
-    """The run of the model-free candidates, and the one of the model."""
+def without_model(suite: str, options: list[str], folder: str) -> rlpa_bench.Run:
+    """The run of the controls and the known-answer candidates."""
     import culprits
 
-    plan = SUITES[suite]
     names = [culprit.name for culprit in culprits.CULPRITS]
-    free = rlpa_bench.run(suite=suite, options=plan["options"], baseline=names, plugins=[culprits],
-                          limit=plan["limit"], out=f"runs/stress-{suite}")  # fmt: skip
+    return rlpa_bench.run(suite=suite, options=options, baseline=names, plugins=[culprits],
+                          limit=SUITES[suite]["limit"], out=f"runs/{folder}")  # fmt: skip
+
+
+def played(suite: str, model: bool) -> list[rlpa_bench.Run]:
+    """The run of the model-free candidates, and the one of the model."""
+    plan = SUITES[suite]
+    free = without_model(suite, plan["options"], f"stress-{suite}")
     if not model:
         return [free]
     options = plan.get("small", plan["options"])
@@ -79,6 +84,22 @@ def table(runs: list[rlpa_bench.Run], columns: list[str]) -> str:
 
 def first(runs: list[rlpa_bench.Run]) -> rlpa_bench.Run:
     return runs[0]
+
+
+def by_length(suite: str, shortest: rlpa_bench.Run) -> str:
+    """A table of the suite's longer dialogues: every model-free candidate, each column at each number of turns."""
+    plan = SUITES[suite]
+    runs = {next(iter(shortest.cases.values())).turns: shortest}
+    for turns in plan["longer"]:
+        runs[turns] = without_model(suite, [*plan["options"], f"suite.turns={turns}"], f"stress-{suite}-{turns}")
+    columns = ["recall of old", "profile summary", "stale value", "profile F1"]
+    heads = [f"{column}, {turns}" for column in columns for turns in runs]
+    lines = [f"| candidate | {' | '.join(heads)} |", "|" + "---|" * (len(heads) + 1)]
+    for name in shortest.summary["order"]:
+        cells = [run.summary["rows"][name].get(column) or {} for column in columns for run in runs.values()]
+        means = ["–" if cell.get("mean") is None else f"{cell['mean']:.1f}" for cell in cells]
+        lines.append(f"| {name} | {' | '.join(means)} |")
+    return "\n".join([*lines, "", f"Means over {plan['limit']} cases a length; the numbers in the heading are turns."])
 
 
 def picture(runs: list[rlpa_bench.Run], columns: list[str]) -> str:
@@ -154,6 +175,8 @@ def main(suite: str, *flags: str) -> None:
         names = ["attentive", "never-updates", "forgets", "asker", "prior"]
         (PAGE.parent / "aloe-long-turns.svg").write_text(curves(runs[0], "profile F1", names), encoding="utf-8")
     fill(suite, table(runs, shown))
+    if "longer" in SUITES[suite]:
+        fill(f"{suite} by length", by_length(suite, runs[0]))
 
 
 if __name__ == "__main__":

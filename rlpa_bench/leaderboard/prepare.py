@@ -24,7 +24,7 @@ from rlpa_bench.transcripts import describe_invalid, dumps, read_lines
 
 METHODS: dict[str, Method] = {"sft": "sft", "dpo": "dpo", "rlpa": "rl", "rag": "memory"}
 """Baseline -> method class; a baseline that is not named prompts its model."""
-KEPT = ("schema", "version", "created", "suite", "simulator", "judges", "rescored", "git", "python")
+KEPT = ("schema", "version", "created", "suite", "simulator", "judges", "retries", "rescored", "git", "python")
 """What a submission's run.json has of the run's, besides identity, plan and candidate."""
 
 

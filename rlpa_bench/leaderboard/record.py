@@ -87,4 +87,5 @@ class RunRecord(BaseModel):
     identity: Identity
     plan: Plan
     judges: list[dict[str, Any]]
+    retries: Annotated[int, Field(ge=0, strict=True)] | None = None
     rescored: tuple[Rescored, ...] = ()

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from leaderboard_kit import PLUGIN, Critic, forge, play_systems, submit
 
+from rlpa_bench import Run
 from rlpa_bench.errors import DataError, UsageError
 from rlpa_bench.leaderboard.render import render
 from rlpa_bench.leaderboard.reproduce import reproduced
 from rlpa_bench.leaderboard.rescore import rescore
 from rlpa_bench.leaderboard.store import Store
+from rlpa_bench.terms import digest
 
 MODEL = "chatty/plain"
 
@@ -29,6 +31,12 @@ def test_every_addition_is_one_line_that_names_its_files(store: Store, submissio
     assert [entry.event for entry in history] == ["include"] * len(submissions)
     assert {entry.tier for entry in history} == {"T2", "T3"}
     assert len({one.result.board for one in store.standing()}) == 1
+
+
+def test_a_submission_keeps_the_terms_of_its_run(run: Run, submissions: dict[str, Path]) -> None:
+    """All of them, retries too: the digest that the run's own table showed is the one read from what was submitted."""
+    for name, folder in submissions.items():
+        assert digest(json.loads((folder / "run.json").read_text()), name) == digest(run.info, name)
 
 
 def test_a_history_that_was_changed_is_refused(store: Store) -> None:
