@@ -241,7 +241,7 @@ def _distinct(items: Sequence[Item]) -> list[Item]:
     return list(found.values())
 
 
-@lru_cache(65536)
+@lru_cache(8192)
 def _signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Content words in the singular, and numbers."""
     parts = words(in_digits(text))
