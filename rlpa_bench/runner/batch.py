@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
@@ -107,17 +105,6 @@ class Turnstile:
             loop.call_soon(self._admit, loop)
 
 
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """A thousand dialogues in flight make each garbage collection dear, and little here is cyclic."""
-    usual = gc.get_threshold()
-    gc.set_threshold(100 * usual[0], *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
 @dataclass
 class Batch:
     """Everything the workers share."""
@@ -143,10 +130,9 @@ class Batch:
         known, open_units = self._known(index)
         waiting = iter(self._waiting(known))
         turnstile = Turnstile()
-        with _seldom_collecting():
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work(waiting, open_units, group, turnstile))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(waiting, open_units, group, turnstile))
 
     def _known(self, index: LogIndex) -> tuple[set[int], dict[int, Progress]]:
         """Units that need nothing more, and those begun: a few per worker."""

@@ -36,7 +36,7 @@ def rlpa_bench_models():
 
 def test_kill_and_go_on_with_nothing_lost(out: Path, tmp_path: Path) -> None:
     (tmp_path / "moody.py").write_text(MOODY)
-    config = toml(tmp_path / "study.toml", model="moody", baseline="base,null", limit=5)
+    config = toml(tmp_path / "study.toml", model="moody", baseline="base,reminder", limit=5)
     command = [str(config), "--out", str(out), "--plugin-path", str(tmp_path / "moody.py")]
     visitors = [Visitor("", f"visitor-{number}") for number in range(5)]
 
@@ -78,6 +78,8 @@ def test_kill_and_go_on_with_nothing_lost(out: Path, tmp_path: Path) -> None:
     assert after[: len(logged)] == logged
     turns = [(line["unit"], line["turn"]["index"]) for line in after if "turn" in line]
     assert len(turns) == len(set(turns)) == 2 * 5 * 3
+    replies = [(line["person"], line["candidate"], line["turn"]) for line in journal(out, "reply")]
+    assert len(replies) == len(set(replies)) == len(turns), "a partner was asked twice"
     said = {(line["person"], line["candidate"], line["turn"]): line["text"] for line in journal(out, "said")}
     people = {line["person"]: line["case"] for line in journal(out, "consent")}
     run = rlpa_bench.load_run(out)
@@ -116,7 +118,7 @@ def test_closing_completes_what_people_left_open(out: Path, tmp_path: Path) -> N
     import sys
 
     closing = subprocess.run([sys.executable, "-m", "rlpa_bench", "serve-human", str(out), "--close"],
-                             capture_output=True, text=True, timeout=100)  # fmt: skip
+                             capture_output=True, text=True, timeout=240)  # fmt: skip
     assert closing.returncode == 1 and "3 of 4 dialogues failed or were not finished" in closing.stderr
     assert "Traceback" not in closing.stderr
     run = rlpa_bench.load_run(out)
