@@ -1,6 +1,7 @@
 """Figures of docs/explanation/matrix.md: ``python docs/_matrix.py`` plays, draws and fills the page.
 
-Plays four model-free candidates on 100 cases, and SmolLM2 beside three of them on a few. What was stopped goes on where it was, in ``runs/matrix-controls``.
+Plays four model-free candidates on 100 cases, and SmolLM2 beside three of them on a few. What was stopped goes on where
+it was, in ``runs/matrix-controls``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import gc
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,7 +27,8 @@ def blocking(work: Work[T]) -> T:
 def _unwrapped(work: Work[T]) -> T:
     """The workers' first error instead of the group that the event loop makes of them."""
     try:
-        return asyncio.run(work())
+        with _seldom_collecting():
+            return asyncio.run(work())
     except BaseExceptionGroup as group:
         raise first_of(group) from None
 
@@ -35,3 +38,14 @@ def first_of(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """A thousand dialogues in flight make each garbage collection dear, and little here is cyclic."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100 * usual[0], *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)

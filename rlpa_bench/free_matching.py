@@ -116,7 +116,7 @@ class _Signature:
         return 0.5 if common and within and common in (self.content, other.content) else 0.0
 
 
-@lru_cache(65536)
+@lru_cache(8192)
 def _signature(item: Item) -> _Signature:
     text, sign = plain(clean(item.value))
     terms = _terms(text)

@@ -181,9 +181,9 @@ def describe(error: BaseException) -> str:
 def _watch(who: str) -> None:
     main = threading.current_thread() is threading.main_thread()
     _steps.append((who, monotonic(), main))
-    if not (_Watcher.current and _Watcher.current.is_alive()):
-        _Watcher.current = _Watcher(name="rlpa-bench plugin guard", daemon=True)
-        _Watcher.current.start()
+    if not _Watcher.running:
+        _Watcher.running = True
+        _Watcher(name="rlpa-bench plugin guard", daemon=True).start()
     if main and not _Watcher.armed:
         signal.signal(SIGNAL, _interrupt)
         _Watcher.armed = True
@@ -192,11 +192,17 @@ def _watch(who: str) -> None:
 class _Watcher(threading.Thread):
     """Looks now and then whether the same stretch is still running."""
 
-    current: _Watcher | None = None
+    running = False
     armed = False
     """Whether the main thread listens to the signal."""
 
     def run(self) -> None:
+        try:
+            self._watch()
+        finally:
+            _Watcher.running = False
+
+    def _watch(self) -> None:
         pause = threading.Event()
         seen, times = None, 0
         while not pause.wait(min(1.0, patience() / 4)):
@@ -205,6 +211,9 @@ class _Watcher(threading.Thread):
                 times = times + 1 if step == seen else 1
                 seen = step
                 _end(*step, times)
+
+
+os.register_at_fork(after_in_child=partial(setattr, _Watcher, "running", False))  # threads do not survive a fork
 
 
 def _end(who: str, since: float, main: bool, times: int) -> None:

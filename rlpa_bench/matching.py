@@ -142,24 +142,23 @@ def _item(slot: str, value: str, polarity: int = 1) -> Item:
 
 def match_items(inferred: Sequence[Item], golden: Sequence[Item], ontology: Ontology, *, cap: int = CAP) -> Match:
     """The same for items that :meth:`Ontology.resolve` returned. A pure function of the two sets."""
-    left, right = _distinct(inferred), _distinct(golden)
+    left, right = _distinct(inferred), _prepared(tuple(golden))
     flags = ["capped"] if len(left) > cap else []
     left = left[:cap]
-    if not left or not right:
-        same = float(not left and not right)
+    if not left or not right.items:
+        same = float(not left and not right.items)
         return Match(same, same, same, unmatched=tuple(left), flags=("both_empty",) if same else tuple(flags))
-    groups = _groups(right)
-    pairs = _pairs(left, right, groups, ontology)
+    pairs = _pairs(left, right, ontology)
     taken = {id(pair[0]) for pair in pairs}
     unmatched = [item for item in left if id(item) not in taken]
-    against = ((item, _conflict(item, groups.get(_group(item), ()), ontology)) for item in unmatched)
+    against = ((item, _conflict(item, right.groups.get(_group(item), ()), ontology)) for item in unmatched)
     if any(not item.id for item, _, _ in pairs):
         flags.append("text")
     total = sum(pair[2] for pair in pairs)
     return Match(
         precision=total / len(left),
-        recall=total / len(right),
-        f1=2 * total / (len(left) + len(right)),
+        recall=total / len(right.items),
+        f1=2 * total / (len(left) + len(right.items)),
         pairs=tuple(pairs),
         contradictions=tuple((item, other) for item, other in against if other is not None),
         unmatched=tuple(unmatched),
@@ -242,7 +241,7 @@ def _distinct(items: Sequence[Item]) -> list[Item]:
     return list(found.values())
 
 
-@lru_cache(65536)
+@lru_cache(8192)
 def _signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """Content words in the singular, and numbers."""
     parts = words(in_digits(text))
@@ -270,29 +269,45 @@ def _compatible(a: Item, b: Item) -> bool:
     return a.slot == b.slot or any(item.slot not in SLOTS or item.slot == "Others" for item in (a, b))
 
 
-def _pairs(
-    left: list[Item], right: list[Item], groups: Mapping[str, list[Item]], ontology: Ontology
-) -> list[tuple[Item, Item, float]]:
+@dataclass(frozen=True, slots=True)
+class _Golden:
+    """One side of a match, ready for many others: a golden profile is met at every turn."""
+
+    items: tuple[Item, ...]
+    by_id: Mapping[tuple[str, int], int]
+    """Places of the items that have an id, by id and polarity."""
+    groups: Mapping[str, list[Item]]
+
+
+@lru_cache(4096)
+def _prepared(golden: tuple[Item, ...]) -> _Golden:
+    items = tuple(_distinct(golden))
+    return _Golden(items, {(item.id, item.polarity): i for i, item in enumerate(items) if item.id}, _groups(items))
+
+
+def _pairs(left: list[Item], right: _Golden, ontology: Ontology) -> list[tuple[Item, Item, float]]:
     """One-to-one pairs of maximum total weight.
 
     Equal ids pair first: an item has at most one such partner, and any other use of the two brings 0.5 each.
     """
-    by_id = {(item.id, item.polarity): item for item in right if item.id}
-    pairs, rest = [], []
+    pairs, rest, taken = [], [], set()
     for item in left:
-        partner = by_id.pop((item.id, item.polarity), None)
-        if partner is None:
+        place = right.by_id.get((item.id, item.polarity))
+        if place is None:
             rest.append(item)
         else:
-            pairs.append((item, partner, 1.0))
-    taken = {id(pair[1]) for pair in pairs}
+            taken.add(place)
+            pairs.append((item, right.items[place], 1.0))
+    if not rest:
+        return pairs
+    places = {id(other): j for j, other in enumerate(right.items) if j not in taken}
     edges = [
-        (i, right.index(other), value)
+        (i, places[id(other)], value)
         for i, item in enumerate(rest)
-        for other in groups.get(_group(item), ())
-        if id(other) not in taken and (value := weight(item, other, ontology))
+        for other in right.groups.get(_group(item), ())
+        if id(other) in places and (value := weight(item, other, ontology))
     ]
-    return pairs + [(rest[i], right[j], value) for i, j, value in assign(edges)]
+    return pairs + [(rest[i], right.items[j], value) for i, j, value in assign(edges)]
 
 
 def _group(item: Item) -> str:

@@ -91,7 +91,7 @@ def run(
     Raises:
         RlpaBenchError: one sentence saying what is wrong and how to mend it; finished turns stay on disk.
     """
-    request = _request(
+    request = request_of(
         suite, model, baseline, simulator, judge, controls, turns, limit, seeds, repeats, options
     )  # fmt: skip
     limits = Limits(max_connections, max_retries, max_cost, retry_errors, cache, preflight, stop_after, shard)
@@ -121,7 +121,7 @@ def dry_run(
     Raises:
         RlpaBenchError: as :func:`run` does for whatever can be known beforehand.
     """
-    request = _request(
+    request = request_of(
         suite, model, baseline, simulator, judge, controls, turns, limit, seeds, repeats, options
     )  # fmt: skip
     limits = Limits(cache=False)
@@ -129,11 +129,12 @@ def dry_run(
     return blocking(Flow(request, limits, Path(), Plugins(plugins)).estimate)
 
 
-def _request(
-    suite: str, model: str | Sequence[str], baseline: str | Sequence[str], simulator: str, judge: str | Sequence[str],
-    controls: bool, turns: int | None, limit: int | None, seeds: int, repeats: int,
-    options: Sequence[str] | OptionTree,
+def request_of(
+    suite: str, model: str | Sequence[str] = (), baseline: str | Sequence[str] = (), simulator: str = "agenda",
+    judge: str | Sequence[str] = ("rules", "profile"), controls: bool = True, turns: int | None = None,
+    limit: int | None = None, seeds: int = 1, repeats: int = 1, options: Sequence[str] | OptionTree = (),
 ) -> Request:  # fmt: skip
+    """The request that these arguments of :func:`run` make. Raises UsageError for options of another form."""
     tree = parse_options(options) if not isinstance(options, Mapping) else options
     return Request(
         suite, names(model), names(baseline), simulator, names(judge), controls, turns, limit, seeds, repeats, tree

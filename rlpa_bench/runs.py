@@ -64,6 +64,10 @@ class Run:
 
         A run from before suites said so must not if its cases hold texts.
         """
+        from rlpa_bench.people.journal import withheld
+
+        if refused := withheld(self.path):
+            return refused
         said = self.info.get("unpublishable")
         if said is None and any(case.text for case in self.cases.values()):
             return "its cases hold persona texts, and the run does not say whether they may be published"

@@ -7,6 +7,7 @@ all missing ones were worst or best. Intervals are clustered by profile (see rlp
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -28,7 +29,7 @@ MISSING_LIMIT = 0.05
 class Cell:
     """Sums of one column for one candidate."""
 
-    dialogues: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    dialogues: dict[str, dict[str, array[float]]] = field(default_factory=dict)
     """Cluster -> case -> means over a dialogue's units, one per seed."""
     curve: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     """Cluster -> turn -> [sum, count]."""
@@ -54,7 +55,7 @@ class Cell:
                 cell[1] += 1
         if known:
             self.scored += len(known)
-            self.dialogues.setdefault(cluster, {}).setdefault(case, []).append(math.fsum(known) / len(known))
+            self.dialogues.setdefault(cluster, {}).setdefault(case, array("d")).append(math.fsum(known) / len(known))
 
     def means(self) -> dict[str, float]:
         """Cluster -> mean over its dialogues."""

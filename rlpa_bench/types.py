@@ -50,6 +50,10 @@ class Item:
     say: tuple[str, ...] = ()
     """First-person sentences that state this item, for simulated users."""
 
+    def __hash__(self) -> int:
+        """Of what tells items apart; caches of whole profiles ask for it at every turn."""
+        return hash((self.value, self.slot, self.polarity))
+
     @property
     def key(self) -> str:
         """Its name in the disclosure ledger: its id (or slot and text), ``!`` in front of dislikes."""
@@ -415,7 +419,7 @@ class Verdict:
             raise ValueError(f"a verdict has a value exactly when scored, not {self.value!r} with {self.status!r}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # frozen would cost three times as much to make, and a turn has twenty
 class Score:
     """A verdict booked on (dialogue, turn, judge, part, repeat)."""
 

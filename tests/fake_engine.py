@@ -13,7 +13,7 @@ START = END + 1
 
 
 class CharTokenizer:
-    """A ChatML tokenizer whose ids are characters, and two special tokens."""
+    """A ChatML tokenizer whose ids are characters (of the first plane), and two special tokens."""
 
     eos_token, eos_token_id, pad_token_id = "<|im_end|>", END, START
     specials = {"<|im_end|>": END, "<|im_start|>": START}
@@ -25,16 +25,15 @@ class CharTokenizer:
 
     def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
         assert not add_special_tokens
-        ids: list[int] = []
-        while text:
-            special = next((word for word in self.specials if text.startswith(word)), None)
-            ids.append(self.specials[special] if special else ord(text[0]))
-            text = text[len(special or "x") :]
-        return {"input_ids": ids}
+        for word, value in self.specials.items():
+            text = text.replace(word, chr(value))
+        return {"input_ids": list(map(ord, text))}
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
-        words = {value: word for word, value in self.specials.items()}
-        return "".join("" if i in words and skip_special_tokens else words.get(i) or chr(i) for i in ids)
+        text = "".join(map(chr, ids))
+        for word, value in self.specials.items():
+            text = text.replace(chr(value), "" if skip_special_tokens else word)
+        return text
 
 
 @dataclass

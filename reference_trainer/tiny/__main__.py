@@ -38,6 +38,18 @@ def collect(out: Path, results: Path) -> None:
     results.write_text(json.dumps(tables.gather(out), separators=(",", ":")) + "\n", encoding="utf-8")
 
 
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for sft.jsonl.")
+@click.option("--rows", type=click.IntRange(1), default=200, show_default=True, help="Turns.")
+@click.option("--turns", type=click.IntRange(1), default=10, show_default=True, help="Of the first so many turns.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the users and of the draw.")
+def demonstrations(out: Path, rows: int, turns: int, seed: int) -> None:
+    """Writes turns of the two teachers as data for the recipe sft."""
+    from reference_trainer.tiny.demonstrations import export
+
+    click.echo(f"{export(out, rows, turns, seed)} rows in {out / 'sft.jsonl'}")
+
+
 @main.command(name="tables")
 @click.argument("results", type=click.Path(path_type=Path, exists=True))
 @click.option("--curves", type=click.Path(path_type=Path), help="Where to draw the learning curves, an SVG file.")

@@ -6,13 +6,21 @@ asks. So what a model imitates is mediocre on purpose: it leaves reinforcement l
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+from reference_trainer.folder import TRAINED_ON
 from reference_trainer.tiny.cues import Half, halved
 from rlpa_bench.build import Harness
 from rlpa_bench.contract import Contract
+from rlpa_bench.manifest import described_as
 from rlpa_bench.ontology import Ontology
-from rlpa_bench.types import Item, Message
+from rlpa_bench.randomness import Draws
+from rlpa_bench.transcripts import dumps, replacing
+from rlpa_bench.types import Case, Item, Message
 
 SUITE = "training-full"
 TEACHERS = ("scribe", "asker", "scribe")
@@ -61,3 +69,41 @@ async def demonstrate(per_profile: int, seed: int) -> list[Sample]:
             samples.append(Sample(view.messages, text, case.id, state.turn))
             state = await env.advance(state, replace(output, raw=text))
     return samples
+
+
+def met(built: Harness, cases: Sequence[Case]) -> dict[str, Any]:
+    """What whoever learns from dialogues with these users has seen, for ``trained_on.json``."""
+    return {
+        "suite": SUITE,
+        "protocol": built.context.protocol,
+        "profiles": sorted({case.cluster for case in cases}),
+        "users": len(cases),
+        "templates": sorted({case.templates for case in cases}),
+        "simulator": {"name": "agenda", **described_as("simulators/agenda", built.simulator("agenda"))},
+    }
+
+
+def export(folder: Path, rows: int, turns: int, seed: int) -> int:
+    """Writes ``sft.jsonl`` for the recipe ``sft``, and ``trained_on.json``: single turns drawn from one dialogue per
+    profile of the pool.
+
+    Args:
+        rows: turns at most.
+        turns: only the first so many of each dialogue; later ones have longer histories.
+
+    Returns:
+        The number of rows.
+    """
+    early = [sample for sample in asyncio.run(demonstrate(1, seed)) if sample.turn <= turns]
+    drawn = Draws("demonstrations", seed).shuffled(early)[:rows]
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "sft.jsonl") as file:
+        for sample in drawn:
+            chat = (*sample.messages, Message("assistant", sample.completion))
+            file.write(dumps({"messages": [{"role": m.role, "content": m.content} for m in chat]}))
+    built = harness(SUITE, "training", {"per_profile": 1})
+    played = {sample.case for sample in drawn}
+    known = met(built, [case for case in built.cases() if case.id in played])
+    with replacing(folder / TRAINED_ON) as file:
+        file.write(dumps(known | {"cues": "one half of each value's"}))
+    return len(drawn)

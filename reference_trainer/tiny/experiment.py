@@ -23,7 +23,7 @@ from reference_trainer.ppo import PPO, Settings, play, train
 from reference_trainer.rewards import Rewards
 from reference_trainer.store import DialogueStore
 from reference_trainer.tiny.demonstrations import SUITE as POOL
-from reference_trainer.tiny.demonstrations import demonstrate, harness
+from reference_trainer.tiny.demonstrations import demonstrate, harness, met
 from reference_trainer.tiny.evaluate import SUITE as HELD_OUT
 from reference_trainer.tiny.evaluate import Referee, evaluate
 from reference_trainer.tiny.language import END, new_model, prompt_ids, train_tokenizer
@@ -213,7 +213,6 @@ class Experiment:
     def _trained_on(self, method: str, judges: tuple[str, ...]) -> dict[str, Any]:
         """The keys of :func:`reference_trainer.provenance.trained_on` that apply, and the method."""
         built = harness(POOL, "training")
-        cases = built.cases()
         made = built.judges(judges)
         return {
             "method": method,
@@ -221,12 +220,7 @@ class Experiment:
             "base_model": "random weights" if method == "sft" else str(self.folder / "sft" / "model"),
             "engine": f"torch {torch.__version__}",
             "version": version("rlpa-bench"),
-            "suite": POOL,
-            "protocol": built.context.protocol,
-            "profiles": sorted({case.cluster for case in cases}),
-            "users": len(cases),
-            "templates": sorted({case.templates for case in cases}),
-            "simulator": {"name": "agenda", **described_as("simulators/agenda", built.simulator("agenda"))},
+            **met(built, built.cases()),
             "judges": {judge.name: described_as(f"judges/{judge.name}", judge) for judge in made},
             "rewards": [f"{judge.name}.{part}" for judge in made for part in judge.reward],
             "cues": "one half of each value's",

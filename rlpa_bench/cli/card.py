@@ -1,4 +1,4 @@
-"""``rlpa-bench card simulator|judge|agreement``"""
+"""``rlpa-bench card simulator|judge|agreement|people``"""
 
 from __future__ import annotations
 
@@ -116,6 +116,22 @@ def agreement(run: Path) -> int:
     from rlpa_bench.cards.agreement import agreement_card
 
     _print(agreement_card(run))
+    return 0
+
+
+@command.command("people", help="How the people of RUN talk and judge, beside runs of simulated users.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("beside", type=click.Path(path_type=Path), nargs=-1)
+@flag("--out", type=click.Path(path_type=Path), default=None, help="Folder for tables and picture.")
+def people(run: Path, beside: tuple[Path, ...], out: Path | None) -> int:
+    from rlpa_bench.cards.people import people_card
+    from rlpa_bench.cards.people_files import write_card
+    from rlpa_bench.runs import load_run
+
+    card = people_card(load_run(run), [load_run(path) for path in beside])
+    _print(card)
+    if out is not None:
+        write_card(card, out)
     return 0
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "Rebuild the tables and the page of a run.",
     "run": "Play, judge and summarise a suite.",
     "score": "Judge the transcripts of a run again, offline.",
+    "serve-human": "A page on which people are the users of blinded candidates.",
 }
 
 
@@ -42,7 +43,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"rlpa_bench.cli.{cmd_name}").command
+            command: click.Command = import_module(f"rlpa_bench.cli.{cmd_name.replace('-', '_')}").command
             return command
         return self._added().get(cmd_name)
 

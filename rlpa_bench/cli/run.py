@@ -139,11 +139,13 @@ def _settings(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
         settings |= {name: value for name, value in known.items() if name not in explicit}
         settings["out"] = resume
     if config is not None:
-        settings |= {name: value for name, value in _config(ctx, config, set(given)).items() if name not in explicit}
+        settings |= {
+            name: value for name, value in read_config(ctx, config, set(given)).items() if name not in explicit
+        }
     return settings
 
 
-def _config(ctx: click.Context, path: Path, known: set[str]) -> dict[str, Any]:
+def read_config(ctx: click.Context, path: Path, known: set[str]) -> dict[str, Any]:
     """A TOML file's values, read as if they stood on the command line."""
     import tomllib
 

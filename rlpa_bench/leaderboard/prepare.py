@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from rlpa_bench.build import Harness
 from rlpa_bench.errors import RlpaBenchError, UsageError
 from rlpa_bench.leaderboard.package import DIALOGUES, SCORES, pack, seal
 from rlpa_bench.leaderboard.schema import Cost, Counts, Method, Submission, System, Training
@@ -18,6 +19,7 @@ from rlpa_bench.leaderboard.training import joined, recorded_training
 from rlpa_bench.plugins import Plugins
 from rlpa_bench.runs import Run, write_json
 from rlpa_bench.scoring import OTHER
+from rlpa_bench.summary import columns_of
 from rlpa_bench.transcripts import describe_invalid, dumps, read_lines
 
 METHODS: dict[str, Method] = {"sft": "sft", "dpo": "dpo", "rlpa": "rl", "rag": "memory"}
@@ -65,12 +67,13 @@ def prepare(
         mine = {name: folder for (other, name), folder in folders.items() if other is run}
         for folder in mine.values():
             folder.mkdir(parents=True, exist_ok=True)
-        played = _transcripts(run, mine, known)
+        played, earned = _transcripts(run, mine, known), claimable(run, known)
         for name, folder in mine.items():
             told = Training()
             if not run.info["candidates"][name]["control"]:
                 told = joined(training or told, recorded_training(run.info, name))
-            about = _submission(run, name, played[name], submitter=submitter, training=told, method=method, notes=notes)
+            about = _submission(run, name, played[name], submitter=submitter, training=told, method=method, notes=notes,
+                                earned=earned)  # fmt: skip
             write_json(folder / "submission.json", about.model_dump(mode="json"))
             write_json(folder / "run.json", restricted(run.info, name))
             seal(folder)
@@ -204,6 +207,7 @@ def _submission(
     training: Training,
     method: Method | None,
     notes: str,
+    earned: set[str],
 ) -> Submission:
     info, cells = run.info, run.summary["rows"].get(candidate, {})
     terms, entry = info["identity"], info["candidates"][candidate]
@@ -228,11 +232,17 @@ def _submission(
             judges=tuple(run.judges),
             cost=played.cost,
             counts=played.counts(entry["planned"]),
-            claims={name: cell["mean"] for name, cell in cells.items()},
+            claims={name: cell["mean"] for name, cell in cells.items() if name in earned},
             notes=notes,
         )
     except ValueError as error:
         raise UsageError(f"{candidate}: {describe_invalid(error)}") from None
+
+
+def claimable(run: Run, known: Plugins) -> set[str]:
+    """Columns that transcripts and verdicts alone give; those of other files of the run cannot be recomputed."""
+    metrics = Harness("", protocol=run.info["identity"]["protocol"], plugins=known).metrics()
+    return set(columns_of(metrics, run.judges))
 
 
 def weights(terms: Mapping[str, Any], model: str) -> dict[str, Any]:

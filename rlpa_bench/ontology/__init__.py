@@ -57,7 +57,7 @@ class Ontology:
         self.digest = digest
         """sha256 of the files that the values come from."""
         self._scan = lru_cache(4096)(self._scan_text)
-        self._atoms = lru_cache(65536)(self._resolve_text)
+        self._atoms = lru_cache(8192)(self._resolve_text)
         self._styles = lru_cache(1024)(self._style_of)
 
     @staticmethod

@@ -65,7 +65,9 @@ def number_words(number: int) -> str:
 
 def numbers_in(text: str, parts: Iterable[str]) -> bool:
     """Whether :func:`in_digits` may change more than the case of a text with these words; dear to try, cheap to see."""
-    return _DIGIT.search(text) is not None or any(part.rstrip("+#") in _VALUE for part in parts)
+    if _DIGIT.search(text) or not _VALUE.keys().isdisjoint(parts):
+        return True
+    return ("+" in text or "#" in text) and any(part.rstrip("+#") in _VALUE for part in parts)
 
 
 @lru_cache(4096)

@@ -51,7 +51,7 @@ class Reader:
         mentions: Callable[[str], Iterable[Mention]],
     ) -> None:
         self._values, self._lineages, self._entry, self._mentions = values, lineages, entry, mentions
-        self._find = lru_cache(16384)(self._named)
+        self._find = lru_cache(8192)(self._named)
 
     def read(self, slot: str, value: str, polarity: int) -> tuple[Item, ...]:
         """The items a value names, their polarity times ``polarity``; none for "unknown" and the like."""

@@ -199,11 +199,11 @@ def _split(shown: Sequence[Shown]) -> Iterator[list[Shown]]:
     page: list[Shown] = []
     size = 0
     for one in shown:
-        if page and size + len(one.body) > PAGE:
+        if page and size + one.size > PAGE:
             yield page
             page, size = [], 0
         page.append(one)
-        size += len(one.body)
+        size += one.size
     if page:
         yield page
 
@@ -225,8 +225,6 @@ def _needs(run: Run, found: Mapping[str, overview.Outcome]) -> dict[str, int]:
 
 
 def _renderer(run: Run, env: Environment) -> Render:
-    from markupsafe import Markup
-
     template, judges = env.get_template("dialogue.html"), run.judges
     withheld = run.unpublishable
     candidates, cases = overview.anchors(run.info["plan"]["candidates"]), overview.anchors(list(run.cases))
@@ -243,7 +241,7 @@ def _renderer(run: Run, env: Environment) -> Render:
             turns=list(turn_views(record, judges)),
             whole=list(opinions_of(record, None, judges)),
         )
-        return Shown(anchor, dialogue.case, dialogue.seed, brief(record, judges), faults, Markup(body))
+        return Shown.of(anchor, dialogue.case, dialogue.seed, brief(record, judges), faults, body)
 
     return render
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
+from zlib import compress, decompress
 
 from rlpa_bench.interfaces import Record
 from rlpa_bench.report.dialogues import faults
@@ -20,7 +21,18 @@ class Shown:
     seed: int
     brief: str
     faults: list[str]
-    body: str
+    size: int
+    """Characters of the HTML."""
+    packed: bytes
+    """The HTML, compressed: a page shows tens of millions of characters, chosen before any is written."""
+
+    @classmethod
+    def of(cls, anchor: str, case: str, seed: int, brief: str, faults: list[str], html: str) -> Shown:
+        return cls(anchor, case, seed, brief, faults, len(html), compress(html.encode(), 1))
+
+    @property
+    def body(self) -> str:
+        return decompress(self.packed).decode()
 
 
 Render = Callable[[Record, list[str]], Shown]
@@ -44,7 +56,7 @@ class EvenSample:
 
     @property
     def size(self) -> int:
-        return sum(len(shown.body) for shown in self.kept)
+        return sum(shown.size for shown in self.kept)
 
     def fit(self, budget: int) -> None:
         """Thins out evenly until the budget holds; the first always stays."""

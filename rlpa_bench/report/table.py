@@ -152,12 +152,16 @@ def cell_text(cell: Mapping[str, Any] | None) -> str:
     return text
 
 
+def _users(simulator: str) -> str:
+    return "Users: people" if simulator == "human" else f"Simulated user: {simulator}"
+
+
 def notes(run: Run) -> list[str]:
     """What the numbers are and are not, in words."""
     summary, info = run.summary, run.info
     sizes = [max((c["clusters"] for c in row.values()), default=0) for row in summary["rows"].values()]
     out = [
-        f"Simulated user: {info['simulator']}. Judges: {', '.join(judge['name'] for judge in info['judges'])}. "
+        f"{_users(info['simulator'])}. Judges: {', '.join(judge['name'] for judge in info['judges'])}. "
         f"Protocol: {info['identity']['protocol']}.",
         "In brackets or after ±: 95 % intervals, clustered by profile. AL and rates are x100.",
     ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from time import monotonic
 
 from rlpa_bench.build import Candidate
 from rlpa_bench.environment import DialogueEnv
@@ -19,6 +18,9 @@ from rlpa_bench.plan import Plan, Unit
 from rlpa_bench.runner.play import DialogueFailedError, Step, play, restore
 from rlpa_bench.transcripts import Log, LogIndex, Progress, is_json
 from rlpa_bench.types import Dialogue, Score, State, Turn
+
+MOMENT = 0.003
+"""Seconds for which judges may hold the event loop: some turns by rules, or one that goes on to wait for a model."""
 
 Pace = Callable[[], Awaitable[None]]
 ScoreDialogue = Callable[[Dialogue, Pace], Awaitable[list[Score]]]
@@ -67,7 +69,7 @@ class Tally:
 
 
 class Turnstile:
-    """Lets one judgement begin per round of the event loop, so that no reply of a model waits behind many of them.
+    """Lets judges work for a moment per round of the event loop, so that no reply of a model waits long behind them.
 
     Those of the dialogue that ended first come first: judges keep what they read of a dialogue at hand.
     """
@@ -76,12 +78,15 @@ class Turnstile:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = count()
         self._open = False
+        self._since = 0.0
 
     def entrance(self) -> Pace:
         """What the judgements of one dialogue await."""
         return partial(self._enter, next(self._count))
 
     async def _enter(self, dialogue: int) -> None:
+        if monotonic() - self._since < MOMENT:
+            return
         loop = asyncio.get_running_loop()
         admitted = loop.create_future()
         heappush(self._waiting, (dialogue, next(self._count), admitted))
@@ -89,6 +94,7 @@ class Turnstile:
             self._open = True
             loop.call_soon(self._admit, loop)
         await admitted
+        self._since = monotonic()
 
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
         self._open = bool(self._waiting)
@@ -97,17 +103,6 @@ class Turnstile:
             if not admitted.done():  # else its dialogue was cancelled
                 admitted.set_result(None)
             loop.call_soon(self._admit, loop)
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """A thousand dialogues in flight make each garbage collection dear, and little here is cyclic."""
-    usual = gc.get_threshold()
-    gc.set_threshold(20 * usual[0], *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 @dataclass
@@ -135,10 +130,9 @@ class Batch:
         known, open_units = self._known(index)
         waiting = iter(self._waiting(known))
         turnstile = Turnstile()
-        with _seldom_collecting():
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work(waiting, open_units, group, turnstile))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work(waiting, open_units, group, turnstile))
 
     def _known(self, index: LogIndex) -> tuple[set[int], dict[int, Progress]]:
         """Units that need nothing more, and those begun: a few per worker."""

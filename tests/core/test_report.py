@@ -327,7 +327,7 @@ def test_a_very_large_run_is_sampled_and_says_so(out: Path, monkeypatch: pytest.
     text = words((run.path / "report.html").read_text(encoding="utf-8"))
     assert text.count("1 of 2 dialogues are shown: an even sample.") == 2  # all bad, all good
     assert "One dialogue, shown." in text
-    mixed = Selection("m", [Shown(str(i), "", 0, "", [], "") for i in range(5)], total=90, faulty=4, faulty_shown=2)
+    mixed = Selection("m", [Shown.of(str(i), "", 0, "", [], "") for i in range(5)], total=90, faulty=4, faulty_shown=2)
     first = "2 (an even sample) of the 4 with faults first, then an even sample of the others"
     assert mixed.words == f"5 of 90 dialogues are shown: {first}. dialogues.jsonl holds all."
 
@@ -351,7 +351,7 @@ def test_room_that_one_candidate_leaves_goes_to_the_others() -> None:
 def test_an_even_sample_keeps_every_nth() -> None:
     sample = EvenSample(budget=50)
     for i in range(100):
-        sample.offer(lambda i=i: Shown(str(i), "", 0, "", [], "x" * 10))  # type: ignore[misc]
+        sample.offer(lambda i=i: Shown.of(str(i), "", 0, "", [], "x" * 10))  # type: ignore[misc]
     kept = [int(shown.anchor) for shown in sample.kept]
     step = kept[1] - kept[0]
     assert kept == list(range(0, 100, step)) and 2 < len(kept) <= 5

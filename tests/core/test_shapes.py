@@ -280,7 +280,8 @@ def test_a_person_typing_is_a_simulator(monkeypatch: pytest.MonkeyPatch, capsys:
         env = Harness("toy", plugins=plugins).environment("human")
         state = await env.start(case())
         state = await env.advance(state, reply("What do you do?"))
-        assert state.user.text == "I am a nurse." and state.user.disclosed is None
+        assert state.user.text == "I am a nurse."
+        assert state.user.disclosed == ("occupation/nurse",) and state.user.extracted
         state = await env.advance(state, reply("I see."))
         return await env.advance(state, reply("Bye!"))
 

@@ -15,7 +15,7 @@ import rlpa_bench
 from rlpa_bench.errors import UsageError
 from rlpa_bench.leaderboard.validate import validate
 from rlpa_bench.recompute import merge_runs, rescore
-from rlpa_bench.types import Utterance
+from rlpa_bench.types import State, Utterance
 
 Make = Callable[[Path], rlpa_bench.Run]
 
@@ -34,7 +34,8 @@ def by_hand(out: Path) -> rlpa_bench.Run:
 
         name = "typed"
 
-        async def _ask(self, text: str) -> Utterance:
+        async def _said(self, state: State) -> Utterance:
+            text = state.turns[-1].response
             left = len(text) % 3 == 0
             return Utterance(f"I heard {text[:20]}", None, ends="left" if left else "")
 

@@ -28,6 +28,7 @@ ELSEWHERE = {
     ("simulator", "human"): "a person; with typed lines below",
     ("suite", "aloe-original"): "needs ALOE's texts, which are not ours to ship",
     ("metric", "retention"): "needs a run that was probed; tests/core/test_probe.py",
+    ("metric", "people"): "needs a run whose users were people; tests/people",
     ("metric", "panel"): "needs a run with the judge panel; tests/plugins/roles",
     ("metric", "verdicts"): "needs a run with judges that ask a model; tests/plugins/roles",
     ("judge", "released-f1"): "asks a model; tests/trainer",

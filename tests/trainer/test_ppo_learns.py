@@ -105,7 +105,9 @@ async def curve(seed: int, steps: int) -> list[float]:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_mean_reward_rises(seed: int) -> None:
-    rewards = asyncio.run(curve(seed, 60))
+    """90 steps are enough to be nearly done with learning: .84 to .96 at the end, over 12 seeds, so that no rounding
+    of another torch or processor decides (60 ended on the slope, at .71 to .80)."""
+    rewards = asyncio.run(curve(seed, 90))
     first, last = sum(rewards[:5]) / 5, sum(rewards[-5:]) / 5
     assert first < 0.2, f"random weights already earn {first:.2f}"
     assert last > 0.7, f"after training the mean reward is {last:.2f}"

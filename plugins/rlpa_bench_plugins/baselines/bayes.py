@@ -62,7 +62,7 @@ class BayesElicitor(Control):
 
     def _hear(self, text: str, memory: Memory) -> None:
         """Books the facts of an utterance; a new value of a one-value slot replaces the old one."""
-        from rlpa_bench_plugins.simulators.stated import readings
+        from rlpa_bench.ontology.stated import readings
 
         ontology, heard = self.context.ontology, memory["heard"]
         fresh = [atom for atom in readings(text, ontology) if not atom.is_trait]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import Field
@@ -125,9 +126,9 @@ def _shares(by: Matcher, subject: TurnSubject, gold: list[Item], match: Match) -
     past = _facts(by.resolve(subject.superseded))
     against = {item.key for item, _ in match.contradictions}
     right = {pair[0].key for pair in match.pairs}
-    right |= {item.key for item in match.unmatched if _best(by, item, gold)}
-    heard = {item.key for item in counted if _best(by, item, told)}
-    held = {item.key: _best(by, item, past) for item in counted} if past else {}
+    right |= {item.key for item in match.unmatched if _supported(by, item, gold)}
+    heard = {item.key for item in counted if _supported(by, item, told)}
+    held = {item.key: max(by.weight(item, other) for other in past) for item in counted} if past else {}
 
     def share(holds: Callable[[str], bool]) -> Verdict:
         found = [item.key for item in counted if holds(item.key)]
@@ -143,9 +144,8 @@ def _shares(by: Matcher, subject: TurnSubject, gold: list[Item], match: Match) -
     }
 
 
-def _best(by: Matcher, item: Item, others: Iterable[Item]) -> float:
-    """The best weight with which any of the others supports an item; 0 is not at all."""
-    return max((by.weight(item, other) for other in others), default=0.0)
+def _supported(by: Matcher, item: Item, others: Iterable[Item]) -> bool:
+    return any(by.weight(item, other) for other in others)
 
 
 def _facts(items: Iterable[Item]) -> list[Item]:
@@ -157,5 +157,6 @@ def _describe(match: Match, facts: list[Item], gold: list[Item]) -> str:
     return ", ".join([counts, *match.flags])
 
 
+@lru_cache(64)
 def _unscored(reason: str) -> Verdict:
     return Verdict(None, "unscored", reason)

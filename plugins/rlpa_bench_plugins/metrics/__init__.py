@@ -16,6 +16,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
     from rlpa_bench_plugins.metrics.horizon import HorizonMetric
     from rlpa_bench_plugins.metrics.outputs import FormatMetric, UsageMetric
     from rlpa_bench_plugins.metrics.panel import PanelMetric
+    from rlpa_bench_plugins.metrics.people import PeopleMetric
     from rlpa_bench_plugins.metrics.profile import DisclosureMetric, ProfileMetric, StabilityMetric
     from rlpa_bench_plugins.metrics.restraint import RestraintMetric
     from rlpa_bench_plugins.metrics.retention import RetentionMetric
@@ -32,6 +33,7 @@ def rlpa_bench_metrics() -> Iterable[type[Metric]]:
         FormatMetric,
         HorizonMetric,
         PanelMetric,
+        PeopleMetric,
         PersonalisationMetric,
         ProfileMetric,
         RestraintMetric,

@@ -17,12 +17,12 @@ from pydantic import Field
 from rlpa_bench.contract import Contract
 from rlpa_bench.errors import SimulatorError
 from rlpa_bench.interfaces import Context, Simulator
+from rlpa_bench.ontology.stated import stated
 from rlpa_bench.types import JSON, Call, Message, Profile, State, Utterance
 from rlpa_bench_plugins.asking.fence import inert
 from rlpa_bench_plugins.asking.options import LanguageOption, ModelOption, SamplingOptions
 from rlpa_bench_plugins.asking.prompts import Prompt, digests, language_of
 from rlpa_bench_plugins.simulators import faults
-from rlpa_bench_plugins.simulators.stated import stated
 
 _ACTION = re.compile(r"\*[^*\n]+\*|（[^（）\n]{1,20}）|^\([^()\n]{1,60}\)|\[[^\[\]\n]{1,40}\]")
 _NAMED = re.compile(r"^\W{0,3}(?:user|me|you|human|用户|我)\W{0,3}[:：]\s*", re.IGNORECASE)

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rlpa_bench.ontology import Ontology
+from rlpa_bench.ontology.stated import readings, stated
 from rlpa_bench.types import TRAIT_SLOT, Item
 from rlpa_bench_plugins.simulators.agenda.disclosure import EXTRA, cap
-from rlpa_bench_plugins.simulators.stated import readings, stated
 
 KINDS = ("empty", "role_drift", "prompt_leak", "fabricated", "over_disclosure", "repetition")
 """All kinds of fault that :func:`find` reports."""

@@ -15,13 +15,13 @@ from puppet import Say, data, harness, nonce, puppet
 from rlpa_bench_plugins.simulators.acting import tidy
 from rlpa_bench_plugins.simulators.agenda.disclosure import EXTRA, cap
 from rlpa_bench_plugins.simulators.faults import KINDS, Spoken, find
-from rlpa_bench_plugins.simulators.stated import stated
 
 from rlpa_bench.cards import partners
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import SimulatorError
 from rlpa_bench.interfaces import Generation
 from rlpa_bench.ontology import Ontology
+from rlpa_bench.ontology.stated import stated
 from rlpa_bench.types import Case, Change, Gold, Item, Message, Output, Session, State
 
 ONTOLOGY = Ontology.load()

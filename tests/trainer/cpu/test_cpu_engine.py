@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
-import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-import rlpa_bench
 
 HERE = Path(__file__).parent
 ENVIRONMENT = os.environ.get("RLPA_BENCH_TRAINER_ENV", "")  # read here, before a fixture clears the environment
@@ -25,42 +26,87 @@ SETTINGS = {
     "OPENRLHF_CPU": "1",
     "DS_ACCELERATOR": "cpu",
     "HF_HUB_OFFLINE": "1",
-    "OMP_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
     "RAY_worker_niceness": "0",
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
 
 
+MAIN = ("-c", "import sys; from rlpa_bench.cli.main import main; main()")
+WITHIN = 5000.0
+"""Seconds for one start of the engine."""
+
+
+def started(*words: str, **how: Any) -> subprocess.Popen[str]:
+    """A command of the trainer's environment."""
+    env = {**os.environ, **SETTINGS, "RLPA_BENCH_TRAINER_ENV": ENVIRONMENT, "PYTHONPATH": str(HERE)}
+    return subprocess.Popen([f"{ENVIRONMENT}/bin/python", *words], env=env, text=True, **how)
+
+
 def python(*words: str) -> str:
     """What a command of the trainer's environment says."""
-    env = {**os.environ, **SETTINGS, "RLPA_BENCH_TRAINER_ENV": ENVIRONMENT, "PYTHONPATH": str(HERE)}
-    done = subprocess.run(
-        [f"{ENVIRONMENT}/bin/python", *words], env=env, capture_output=True, text=True, timeout=5000, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
+    with started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        said, complaint = process.communicate(timeout=WITHIN)
+    assert process.returncode == 0, said[-2000:] + complaint[-2000:]
+    return said
 
 
-def test_dialogues_finish_a_checkpoint_is_exported_and_can_be_benchmarked(tmp_path: Path) -> None:
+def killed_after_first_checkpoint(out: Path, *words: str) -> None:
+    """Starts training and kills it with all its processes once both halves of step 1's checkpoint are there."""
+    import psutil
+
+    halves = [out / "checkpoints" / name / "latest" for name in ("_actor", "_critic")]
+    with started(*words) as process:
+        end = time.monotonic() + WITHIN
+        while not all(half.is_file() for half in halves):
+            assert process.poll() is None, "training ended by itself"
+            assert time.monotonic() < end, "no checkpoint"
+            time.sleep(0.5)
+        top = psutil.Process(process.pid)
+        family = [top, *top.children(recursive=True)]
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    psutil.wait_procs(family, timeout=60)
+
+
+def steps(out: Path) -> dict[int, dict[str, float]]:
+    """What the engine said of each step; values of a later process take the place of an earlier one's."""
+    found = re.findall(r"Global step (\d+): (\{.*?\})", (out / "train.log").read_text())
+    return {int(number): ast.literal_eval(values) for number, values in found}
+
+
+def test_killed_and_resumed_dialogues_finish_and_the_exported_checkpoint_is_benchmarked(tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "out"
-    python("-c", f"import pathlib, tiny_model; tiny_model.write(pathlib.Path({str(model)!r}), steps=400)")
-    main = "import sys; from rlpa_bench.cli.main import main; main()"
-    train = ("-c", main, "train", "cpu-smoke", "--set", f"model={model}", "--out", str(out))
+    python("-c", f"import pathlib, tiny_model; tiny_model.write(pathlib.Path({str(model)!r}), steps=150)")
+    train = (*MAIN, "train", "cpu-smoke", "--set", f"model={model}", "--out", str(out))
+    killed_after_first_checkpoint(out, *train)
+    assert not (out / "final").exists()
     said = python(*train)
-    assert "step 1," in said and "step 2," in said and "reward" in said
+    assert "resumes after step 1 of 2" in said and "step 2, reward" in said and "step 1," not in said
     saved = json.loads((out / "dialogues" / "step-000002.json").read_bytes())
+    assert saved["done"] == list(range(8)), "each ticket once"
     assert sorted([*saved["finished"], *(entry["dialogue"] for entry in saved["open"])]) == [0, 1, 2, 3]
-    assert all(entry["chosen"] for entry in saved["open"]), "nothing is left but users' last answers"
-    assert saved["done"] == list(range(8))
-    log = (out / "train.log").read_text()
-    assert len(re.findall(r"Global step [12]: \{.*'profile\.f1'.*'turn'", log)) == 2
-    assert re.search(r"eval_dev_pass1", log), "users set apart were met"
-    for export in (out / "checkpoints" / "global_step1_hf", out / "final"):
+    assert all(entry["chosen"] and len(entry["state"]["turns"]) == 1 for entry in saved["open"]), (
+        "of two turns each, nothing is left but the users' last answers"
+    )
+    for number, values in steps(out).items():
+        assert values["turn"] == number and values["malformed"] < 0.5
+        assert values["reward"] == pytest.approx(values["profile.f1"] + values["rules.gate"], abs=1e-3)
+        assert values["reward"] > 0
+    assert sorted(steps(out)) == [1, 2]
+    assert re.search(r"eval_dev_pass1", (out / "train.log").read_text()), "users set apart were met"
+    for export in (out / "checkpoints" / "global_step2_hf", out / "final"):
         assert json.loads((export / "trained_on.json").read_bytes())["recipe"] == "cpu-smoke"
-    again = python(*train)
-    assert "resumes after step 2 of 2" in again
-    run = rlpa_bench.run(suite="aloe", model=f"hf:{out / 'final'}", limit=1, turns=1, out=tmp_path / "run")
-    known = run.info["identity"]["components"][f"models/hf:{out / 'final'}"]["trained_on"]
+    benchmarked(out / "final", tmp_path / "run")
+
+
+def benchmarked(export: Path, out: Path) -> None:
+    words = ("--suite", "aloe", "--model", f"hf:{export}", "--limit", "2", "-o", "model.max_tokens=48", "--no-controls")
+    python(*MAIN, "run", *words, "--out", str(out))
+    about = json.loads((out / "run.json").read_bytes())
+    known = about["identity"]["components"][f"models/hf:{export}"]["trained_on"]
     assert known["rewards"] == ["profile.f1", "rules.gate"]
-    assert sys.version_info >= (3, 11)
+    (row,) = json.loads((out / "summary.json").read_bytes())["rows"].values()
+    assert row["AVG[rules]"]["scored"] == 20 and row["malformed"]["mean"] < 50

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rlpa_bench.errors import SimulatorError
 from rlpa_bench.interfaces import Context, Simulator
+from rlpa_bench.ontology.stated import stated
 from rlpa_bench.types import JSON, Item, Profile, State, Utterance
 from rlpa_bench_plugins.asking.answers import Form
 from rlpa_bench_plugins.asking.asker import Asker
@@ -18,7 +19,6 @@ from rlpa_bench_plugins.asking.prompts import Prompt
 from rlpa_bench_plugins.simulators import faults
 from rlpa_bench_plugins.simulators.acting import tidy, written
 from rlpa_bench_plugins.simulators.agenda import AgendaOptions, AgendaSimulator
-from rlpa_bench_plugins.simulators.stated import stated
 
 LONGEST = 90
 """Words of an utterance."""
