@@ -84,7 +84,7 @@ class Visitor:
         """Every answer of the server, as text."""
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30))
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(240))
         return self
 
     async def __aexit__(
@@ -160,7 +160,7 @@ async def all_visit(address: str, names: Sequence[str]) -> list[Visitor]:
 
 async def eventually(holds: Callable[[], bool]) -> None:
     """Waits until something holds."""
-    for _ in range(1000):
+    for _ in range(10_000):
         if holds():
             return
         await asyncio.sleep(0.02)
@@ -186,7 +186,7 @@ class Server:
     def stop(self) -> tuple[int, str, str]:
         """Exit code, output and messages after Ctrl+C."""
         self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=240)
         return self.process.returncode, out, err
 
     def __enter__(self) -> Self:

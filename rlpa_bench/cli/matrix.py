@@ -53,7 +53,8 @@ def command(ctx: click.Context, /, runs: tuple[Path, ...], candidate: str, out: 
 
     explicit = {name for name in given if _explicit(ctx, name)}
     if runs:
-        if strange := sorted(explicit - {"judge"}):
+        typed = {name for name in explicit if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+        if strange := sorted(typed - {"judge"}):
             flag_ = strange[0].replace("_", "-")
             raise UsageError(f"--{flag_} plays; with RUNs only --judge, --candidate and --out apply")
         judges = names(given["judge"]) if "judge" in explicit else ()

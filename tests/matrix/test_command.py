@@ -40,7 +40,10 @@ def test_resume_needs_no_terms_and_gives_the_same(played: tuple[Path, Result]) -
     assert (out / "analysis.json").read_bytes() == before
 
 
-def test_runs_side_by_side_play_nothing(played: tuple[Path, Result], tmp_path: Path) -> None:
+def test_runs_side_by_side_play_nothing(
+    played: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLPA_BENCH_CACHE", "0")  # for whatever plays; said to nobody in particular
     out, _ = played
     result = typed(out / "runs" / "agenda", out / "runs" / "reciprocal", "--judge", "rules", "--out", tmp_path)
     assert result.exit_code == 0, result.output

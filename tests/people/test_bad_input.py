@@ -101,7 +101,7 @@ def test_settings_that_do_not_fit(settings: dict[str, Any], persona: str | None,
 def test_the_command_says_it_in_one_sentence(tmp_path: Path) -> None:
     def said(*arguments: str) -> str:
         command = [sys.executable, "-m", "rlpa_bench", "serve-human", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path)
         assert done.returncode == 2 and "Traceback" not in done.stderr and done.stdout == ""
         (line,) = done.stderr.splitlines()
         return line

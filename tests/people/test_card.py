@@ -164,5 +164,5 @@ def test_runs_without_people_or_without_a_common_dialogue_are_refused(
     with pytest.raises(UsageError, match="no finished dialogue of the same candidate and case"):
         people_card(parroted, [other])
     command = [sys.executable, "-m", "rlpa_bench", "card", "people", str(simulated.path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 2 and "has no ratings of people" in done.stderr and "Traceback" not in done.stderr

@@ -118,7 +118,7 @@ def test_closing_completes_what_people_left_open(out: Path, tmp_path: Path) -> N
     import sys
 
     closing = subprocess.run([sys.executable, "-m", "rlpa_bench", "serve-human", str(out), "--close"],
-                             capture_output=True, text=True, timeout=100)  # fmt: skip
+                             capture_output=True, text=True, timeout=240)  # fmt: skip
     assert closing.returncode == 1 and "3 of 4 dialogues failed or were not finished" in closing.stderr
     assert "Traceback" not in closing.stderr
     run = rlpa_bench.load_run(out)

@@ -279,8 +279,8 @@ def test_the_command_forgets_a_person_and_knows_no_other(out: Path) -> None:
 
     person = asyncio.run(scene())
     command = [sys.executable, "-m", "rlpa_bench", "serve-human", str(out), "--forget"]
-    wrong = subprocess.run([*command, "p-nobody"], capture_output=True, text=True, timeout=60)
+    wrong = subprocess.run([*command, "p-nobody"], capture_output=True, text=True, timeout=240)
     assert wrong.returncode == 2 and "no person 'p-nobody'" in wrong.stderr and "Traceback" not in wrong.stderr
-    done = subprocess.run([*command, person], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, person], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert holding(out, SECRET) == [] and holding(out, person) == []

@@ -17,7 +17,7 @@ def sit(out: Path, tmp_path: Path, *typed: str, config: Path | None = None) -> s
     where = [str(config or toml(tmp_path / "study.toml", limit=1, turns=2, baseline="base")), "--out", str(out)]
     command = [sys.executable, "-m", "rlpa_bench", "serve-human", *where, "--terminal"]
     text = "".join(f"{line}\n" for line in typed)
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=240)
 
 
 def test_a_whole_visit(out: Path, tmp_path: Path) -> None:
