@@ -39,5 +39,6 @@ def test_every_board_has_its_controls_and_the_folder_is_small() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_number_is_recomputed_from_the_transcripts() -> None:
     assert Store(BOARD).verify() == []
