@@ -79,7 +79,6 @@ def test_demonstrations_become_data_for_the_recipe_sft(tmp_path: Path) -> None:
     assert 20 <= len(known["profiles"]) <= 40, "those of the drawn rows only"
 
 
-
 def test_demonstrations_use_hardly_a_held_out_cue(samples: list[Any]) -> None:
     """Cues shared by two values can be in both halves; a teacher never takes one for the value it is held out for."""
     whole = Ontology.load()
