@@ -28,7 +28,7 @@ TOWNS = ("Leeds", "Porto", "Lyon", "Ghent", "Turin", "Graz", "Cork", "Basel")
 class People(ToySuite):
     """Eight users with a job and a town, both only theirs, told one at a turn from turn 2 on."""
 
-    name = "people"
+    name = "crowd"
     protocol = "people/1"
 
     def cases(self) -> list[Case]:
@@ -152,7 +152,7 @@ NAMES = ",".join(candidate.name for candidate in ALL)
 
 def run(out: Path, simulator: str) -> Run:
     return rlpa_bench.run(
-        "people", baseline=NAMES, simulator=simulator, judge="personal", controls=False, preflight=False, cache=False,
+        "crowd", baseline=NAMES, simulator=simulator, judge="personal", controls=False, preflight=False, cache=False,
         plugins=[Plugin(People, Teller, Mumbler, Personal, *ALL)], out=out,
     )  # fmt: skip
 

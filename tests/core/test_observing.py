@@ -254,15 +254,19 @@ from toyruns import play
 from rlpa_bench import hookimpl
 
 class Stop:
+    done = False
+
     @hookimpl
     def rlpa_bench_dialogue_end(self):
-        signal.raise_signal(signal.SIGINT)
+        if not self.done:  # twice would be the end at once
+            self.done = True
+            signal.raise_signal(signal.SIGINT)
 
     @hookimpl
     def rlpa_bench_run_stop(self, reason):
         Path("told").write_text(reason)
 
-play(Path("run"), seeds=50, watchers=[Stop()])
+play(Path("run"), seeds=2000, watchers=[Stop()])
 """
 
 
