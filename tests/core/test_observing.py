@@ -266,6 +266,7 @@ class Stop:
     def rlpa_bench_run_stop(self, reason):
         Path("told").write_text(reason)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 play(Path("run"), seeds=2000, watchers=[Stop()])
 """
 
