@@ -198,11 +198,11 @@ class _Watcher(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._watch()
+            self._look()
         finally:
             _Watcher.running = False
 
-    def _watch(self) -> None:
+    def _look(self) -> None:
         pause = threading.Event()
         seen, times = None, 0
         while not pause.wait(min(1.0, patience() / 4)):

@@ -146,13 +146,7 @@ class LogIndex:
     def drop_torn_tail(self) -> None:
         """Cuts an unfinished last line off every log file, so that appending continues on a line of its own."""
         for path in self.paths:
-            with path.open("rb+") as file:
-                size = file.seek(0, os.SEEK_END)
-                kept = size
-                while kept and not _ends_line(file, kept):
-                    kept -= 1
-                if kept < size:
-                    file.truncate(kept)
+            drop_torn_tail(path)
 
     def units(self) -> Iterator[tuple[int, list[Any]]]:
         """Each unit's lines in order (turns, then failure, then scores), units ascending."""
@@ -188,6 +182,17 @@ def _rank(line: Mapping[str, Any]) -> int:
         index: int = line["turn"]["index"]
         return index
     return SCORED if "scores" in line else FAILED
+
+
+def drop_torn_tail(path: Path) -> None:
+    """Cuts an unfinished last line off a file."""
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        kept = size
+        while kept and not _ends_line(file, kept):
+            kept -= 1
+        if kept < size:
+            file.truncate(kept)
 
 
 def _ends_line(file: IO[bytes], end: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlpa_bench.agreement import binary_agreement, cohen_kappa
@@ -85,11 +85,12 @@ def profiles(run: Run, said: Opinions, ontology: Ontology) -> dict[str, JSON]:
     corrected = 0
     for key, opinion in said.items():
         case = run.cases[key[1]]
-        for item, answer in _lines(opinion):
+        for line in opinion.items or ():
+            answer = line["answer"]
             answers[answer] += 1
-            corrected += bool(answer == "wrong" and _correction(opinion, item))
+            corrected += bool(answer == "wrong" and line["correction"])
             if case.gold and answer != "unsure":
-                yes[_holds(item, case, ontology)][answer == "right"] += 1
+                yes[_holds(Item(line["slot"], line["value"]), case, ontology)][answer == "right"] += 1
     compared = sum(map(sum, (side.values() for side in yes)))
     figures = binary_agreement(yes[1][True], yes[1][False], yes[0][True], yes[0][False]) if compared else {}
     return {
@@ -98,15 +99,6 @@ def profiles(run: Run, said: Opinions, ontology: Ontology) -> dict[str, JSON]:
         "corrected": corrected,
         "beside the matching": {"lines": compared} | {name: _known(figure) for name, figure in figures.items()},
     }
-
-
-def _lines(opinion: Opinion) -> Iterator[tuple[Item, str]]:
-    for line in opinion.items or ():
-        yield Item(line["slot"], line["value"]), line["answer"]
-
-
-def _correction(opinion: Opinion, item: Item) -> str:
-    return next((str(line["correction"]) for line in opinion.items or () if line["value"] == item.value), "")
 
 
 def _holds(item: Item, case: Case, ontology: Ontology) -> bool:

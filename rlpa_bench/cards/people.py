@@ -15,7 +15,7 @@ from rlpa_bench.cards.opinions import candidates, profiles, verdicts
 from rlpa_bench.errors import UsageError
 from rlpa_bench.ontology import Ontology
 from rlpa_bench.ontology.stated import stated
-from rlpa_bench.people.journal import opinions
+from rlpa_bench.people.journal import FILE, opinions
 from rlpa_bench.runs import Run
 from rlpa_bench.statistics import clustered_mean, paired_difference
 from rlpa_bench.types import JSON, Case, Dialogue, Turn
@@ -123,7 +123,7 @@ def people_card(run: Run, beside: Sequence[Run] = ()) -> dict[str, JSON]:
 
 def _title(run: Run) -> str:
     suffix = f" ({run.path.name})"
-    return ("people" if (run.path / "people.jsonl").exists() else str(run.info["simulator"])) + suffix
+    return ("people" if (run.path / FILE).exists() else str(run.info["simulator"])) + suffix
 
 
 def _described(users: Users, common: set[Key], clusters: Mapping[Key, str]) -> dict[str, JSON]:

@@ -77,7 +77,7 @@ def tables(card: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], list[l
         "People minus a simulator, same candidates and cases",
         ("simulator", "what", "difference", "p"),
         [
-            [name, what, _cell(cell), "n/a" if cell is None else f"{cell['p']:.4f}"]
+            [name, what, _cell(cell), "n/a" if cell is None else _p_value(cell["p"])]
             for name, row in card["differences"].items()
             for what, cell in row.items()
         ],
@@ -126,6 +126,10 @@ def _cell(cell: Mapping[str, Any] | None) -> str:
         return "n/a"
     interval = "" if cell["low"] is None else f" [{cell['low']:.1f}, {cell['high']:.1f}]"
     return f"{cell['mean']:.1f}{interval}"
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "< .001"
 
 
 def _number(value: float | None) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rlpa_bench.transcripts import dumps, read_lines, replacing
+from rlpa_bench.transcripts import drop_torn_tail, dumps, read_lines, replacing
 from rlpa_bench.types import JSON
 
 FILE = "people.jsonl"
@@ -32,7 +32,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        _drop_torn_tail(path)
+        if path.exists():
+            drop_torn_tail(path)
         self._file = path.open("ab", buffering=0)
 
     def append(self, kind: str, **facts: JSON) -> None:
@@ -99,12 +100,3 @@ def withheld(run: Path) -> str:
     agreed = [bool(line["publish"]) for line in read(run) if line["kind"] == "consent"]
     refused = len(agreed) - sum(agreed)
     return f"{refused} of {len(agreed)} people did not agree that their words are published" if refused else ""
-
-
-def _drop_torn_tail(path: Path) -> None:
-    if path.exists():
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            with path.open("rb+") as file:
-                file.truncate(whole)

@@ -71,7 +71,7 @@ def crash(out: Path, seeds: int, *points: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("kills", "seeds"), [(20, 8), pytest.param(200, 80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "seeds"), [(20, 24), pytest.param(200, 240, marks=pytest.mark.slow)])
 def test_kills_lose_and_double_no_turn(out: Path, tmp_path: Path, kills: int, seeds: int) -> None:
     draw = random.Random(2505)
     points = [f"{kind}:{draw.randint(1, 5)}" for kind in draw.choices(["turn", "model", "judge"], k=kills)]
