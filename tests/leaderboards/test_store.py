@@ -42,7 +42,7 @@ def test_a_submission_keeps_the_terms_of_its_run(run: Run, submissions: dict[str
 def test_a_history_that_was_changed_is_refused(store: Store) -> None:
     path = store.path / "history.jsonl"
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([lines[0].replace("T2", "T3"), *lines[1:]]))
+    path.write_text("".join([lines[0].replace('"T2"', '"T3"'), *lines[1:]]))
     with pytest.raises(DataError, match="line 2 does not follow"):
         Store(store.path).history()
     path.write_text("".join([lines[0], *lines[2:]]))
