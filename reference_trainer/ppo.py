@@ -53,6 +53,10 @@ class Settings:
     warmup: float = 0.03
     """Share of the steps in which the learning rates rise; they then fall to a tenth along a cosine."""
     seed: int = 0
+    shared_prompts: bool = False
+    """Reads the prompt of a turn once for all its samples; mini-batches then are made of whole turns."""
+    bf16: bool = False
+    """Matrix products in bfloat16; weights, optimizer and losses stay in float32."""
 
 
 # The formulas. All tensors have the shape (samples, completion tokens); the mask is 1 on tokens that were written.
@@ -116,12 +120,14 @@ class PPO:
     Args:
         policy: a causal language model of transformers, trained in place.
         steps: how many steps the run will have, for the learning rates.
+        samples: of each turn, one after the other.
     """
 
     def __init__(self, policy: Any, s: Settings, steps: int, samples: int = 4) -> None:
         self.actor, self.critic, self.s = policy, Critic(policy).to(policy.device), s
         self.reference = copy.deepcopy(policy).requires_grad_(False)
         self.generator = torch.Generator(policy.device).manual_seed(s.seed)
+        self.shared = samples if s.shared_prompts else 1
         total = steps * s.epochs * math.ceil(s.tickets * samples / s.batch)
         self.trained: list[tuple[torch.nn.Module, Any, Any]] = []
         for module, lr in ((self.actor, s.actor_lr), (self.critic, s.critic_lr)):
@@ -133,17 +139,20 @@ class PPO:
         """One step on the samples of the current policy and their rewards. Raises StoppedError."""
         s, mask = self.s, batch.mask
         with torch.no_grad():
-            old = log_probs(self.actor, batch, s.temperature)
-            log_ratio = old - log_probs(self.reference, batch, s.temperature)
-            old_values = self.critic(batch)
+            old = log_probs(self.actor, batch, s.temperature, bf16=s.bf16)
+            log_ratio = old - log_probs(self.reference, batch, s.temperature, bf16=s.bf16)
+            old_values = self.critic(batch, bf16=s.bf16)
             estimates, returns = advantages(old_values, shaped_rewards(totals, log_ratio, mask, s), mask, s)
             estimates = whitened(estimates, mask)
         losses = []
         for _ in range(s.epochs):
-            order = torch.randperm(len(totals), generator=self.generator, device=totals.device)
-            for index in order.split(s.batch):
+            turns = torch.arange(len(totals), device=totals.device).view(-1, batch.shared)
+            order = torch.randperm(len(turns), generator=self.generator, device=totals.device)
+            for drawn in order.split(max(1, s.batch // batch.shared)):
+                index = turns[drawn].flatten()
                 part = batch.rows(index)
-                new, values = log_probs(self.actor, part, s.temperature), self.critic(part)
+                new = log_probs(self.actor, part, s.temperature, bf16=s.bf16)
+                values = self.critic(part, bf16=s.bf16)
                 policy = policy_loss(new, old[index], estimates[index], part.mask, s)
                 value = value_loss(values, old_values[index], returns[index], part.mask, s)
                 self._descend(policy, value)
@@ -194,9 +203,16 @@ async def play(ppo: PPO, step: int, store: DialogueStore, rewards: Rewards, toke
     tickets = [first + i for i in range(ppo.s.tickets) for _ in range(store.samples)]
     jobs: list[Job] = await asyncio.gather(*(store.take(ticket) for ticket in tickets))
     prompts = [encode(rewards.env.view(job.state).messages) for job in jobs]
-    end = tokenizer.eos_token_id
+    s, end = ppo.s, tokenizer.eos_token_id
     written = write(
-        ppo.actor, prompts, ppo.generator, end=end, max_tokens=ppo.s.max_tokens, temperature=ppo.s.temperature
+        ppo.actor,
+        prompts[:: ppo.shared],
+        ppo.generator,
+        end=end,
+        max_tokens=s.max_tokens,
+        temperature=s.temperature,
+        samples=ppo.shared,
+        bf16=s.bf16,
     )
     check_distinct(written)
     totals, parts = [], []
@@ -220,7 +236,7 @@ async def train(
     """Plays and learns; gives a line of figures after each step. Raises StoppedError, JudgeError, SimulatorError."""
     for step in steps:
         played = await play(ppo, step, store, rewards, tokenizer, encode)
-        batch = Batch.of(played.rows, tokenizer.eos_token_id, ppo.actor.device)
+        batch = Batch.of(played.rows, tokenizer.eos_token_id, ppo.actor.device, shared=ppo.shared)
         figures = ppo.learn(batch, played.totals)
         yield {"step": step, "reward": played.totals.mean().item(), **played.means, **figures}
 

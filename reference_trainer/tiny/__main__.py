@@ -20,14 +20,17 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and results.")
-@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Passes of imitation.")
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of DPO and PPO.")
-def run(out: Path, epochs: int, seeds: int) -> None:
+@click.option(
+    "--plan", "name", type=click.Choice(["tiny", "longer", "smollm2"]), default="tiny", show_default=True, help="Which."
+)
+@click.option("--seeds", type=click.IntRange(1), help="Seeds of DPO and PPO, if not the plan's.")
+def run(out: Path, name: str, seeds: int | None) -> None:
     """Runs all stages that are not done yet, on one thread."""
-    from reference_trainer.tiny.experiment import Experiment, Plan
+    from reference_trainer.tiny.experiment import Experiment
+    from reference_trainer.tiny.plan import PLANS
 
-    plan = Plan(seeds=seeds)
-    Experiment(out, replace(plan, sft=replace(plan.sft, epochs=epochs)), click.echo).run()
+    plan = PLANS[name]
+    Experiment(out, replace(plan, seeds=seeds or plan.seeds), click.echo).run()
 
 
 @main.command()

@@ -52,9 +52,9 @@ def named(items: tuple[Item, ...], ontology: Ontology) -> tuple[Item, ...]:
     )
 
 
-async def demonstrate(per_profile: int, seed: int) -> list[Sample]:
+async def demonstrate(per_profile: int, seed: int, turns: int = 10) -> list[Sample]:
     """Every turn of every dialogue, ``per_profile`` personalities a profile; the teachers take turns."""
-    built = harness(SUITE, "training", {"per_profile": per_profile})
+    built = harness(SUITE, "training", {"per_profile": per_profile, "turns": turns})
     env = built.environment("agenda")
     teachers = [built.candidate(name).baseline for name in TEACHERS]
     samples = []
@@ -69,6 +69,11 @@ async def demonstrate(per_profile: int, seed: int) -> list[Sample]:
             samples.append(Sample(view.messages, text, case.id, state.turn))
             state = await env.advance(state, replace(output, raw=text))
     return samples
+
+
+def draw(samples: Sequence[Sample], rows: int | None, seed: int) -> list[Sample]:
+    """So many of the samples, or all of them, in an order drawn from the seed."""
+    return Draws("demonstrations", seed).shuffled(samples)[:rows]
 
 
 def met(built: Harness, cases: Sequence[Case]) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def export(folder: Path, rows: int, turns: int, seed: int) -> int:
         The number of rows.
     """
     early = [sample for sample in asyncio.run(demonstrate(1, seed)) if sample.turn <= turns]
-    drawn = Draws("demonstrations", seed).shuffled(early)[:rows]
+    drawn = draw(early, rows, seed)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "sft.jsonl") as file:
         for sample in drawn:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from reference_trainer.causal import write
+from reference_trainer.rendering import encoded, rendered
 from reference_trainer.tiny.demonstrations import harness
-from reference_trainer.tiny.language import prompt_ids
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import JudgeError
 from rlpa_bench.interfaces import Judge
@@ -34,9 +34,9 @@ class Referee:
     profile: Judge
 
     @classmethod
-    def of(cls, profiles: int) -> Referee:
+    def of(cls, profiles: int, turns: int) -> Referee:
         """So many held-out profiles, each once, with the wording of evaluation users."""
-        whole, half = harness(SUITE, None), harness(SUITE, "held-out")
+        whole, half = harness(SUITE, None, {"turns": turns}), harness(SUITE, "held-out")
         board, profile = whole.judges(["rules", "profile"])
         held_out = half.judges(["rules"])[0]
         return cls(whole.cases(profiles), whole.environment("agenda"), held_out, board, profile)
@@ -64,7 +64,14 @@ def _value(verdict: Verdict) -> float:
 
 
 async def evaluate(
-    model: Any, tokenizer: Any, referee: Referee, seed: int, temperature: float, max_tokens: int
+    model: Any,
+    tokenizer: Any,
+    referee: Referee,
+    seed: int,
+    *,
+    temperature: float,
+    max_tokens: int,
+    bf16: bool = False,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Plays every case once, without choosing among samples.
 
@@ -77,8 +84,9 @@ async def evaluate(
     states = [await referee.env.start(case, seed) for case in referee.cases]
     played: list[list[dict[str, float | None]]] = [[] for _ in states]
     while live := [i for i, state in enumerate(states) if not state.ended]:
-        prompts = [prompt_ids(tokenizer, referee.env.view(states[i]).messages) for i in live]
-        texts = write(model, prompts, draws, end=end, max_tokens=max_tokens, temperature=temperature)
+        views = [referee.env.view(states[i]).messages for i in live]
+        prompts = [encoded(tokenizer, rendered(tokenizer, messages)) for messages in views]
+        texts = write(model, prompts, draws, end=end, max_tokens=max_tokens, temperature=temperature, bf16=bf16)
         for i, ids in zip(live, texts, strict=True):
             finish = "stop" if ids[-1] == end else "length"
             output = Output(tokenizer.decode(ids, skip_special_tokens=True), finish=finish)

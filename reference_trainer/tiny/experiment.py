@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,52 +19,21 @@ from typing import Any
 import torch
 
 from reference_trainer.monitor import StoppedError
-from reference_trainer.ppo import PPO, Settings, play, train
+from reference_trainer.ppo import PPO, play, train
+from reference_trainer.rendering import encoded, rendered
 from reference_trainer.rewards import Rewards
 from reference_trainer.store import DialogueStore
 from reference_trainer.tiny.demonstrations import SUITE as POOL
-from reference_trainer.tiny.demonstrations import demonstrate, harness, met
+from reference_trainer.tiny.demonstrations import Sample, demonstrate, draw, harness, met
 from reference_trainer.tiny.evaluate import SUITE as HELD_OUT
 from reference_trainer.tiny.evaluate import Referee, evaluate
-from reference_trainer.tiny.language import END, new_model, prompt_ids, train_tokenizer
+from reference_trainer.tiny.language import new_model, smollm2, train_tokenizer
+from reference_trainer.tiny.plan import ARMS, Plan
 from reference_trainer.tiny.supervised import Fit, Pair, fit_dpo, fit_sft
 from rlpa_bench.errors import UsageError
 from rlpa_bench.manifest import described_as
 from rlpa_bench.randomness import Draws
-
-ARMS = {"full": ("profile", "rules"), "profile-only": ("profile",), "response-only": ("rules",)}
-"""What each arm of PPO is rewarded with: RLPA's sum, and its two ablations."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Every number of the experiment; those of the plan in docs/explanation/learning.md."""
-
-    per_profile: int = 3
-    sft: Fit = field(default_factory=lambda: Fit(lr=3e-3, batch=16, epochs=1))
-    dpo: Fit = field(default_factory=lambda: Fit(lr=1e-4, batch=16, epochs=2))
-    actor_lr: float = 3e-4
-    critic_lr: float = 1e-3
-    tickets: int = 8
-    samples: int = 4
-    steps: int = 30
-    batch: int = 16
-    max_tokens: int = 160
-    seeds: int = 3
-    profiles: int = 60
-    temperature: float = 0.7
-    """Of the evaluation: the benchmark's own default."""
-    keep_every: int = 10
-
-    def settings(self, seed: int) -> Settings:
-        return Settings(
-            self.actor_lr,
-            self.critic_lr,
-            tickets=self.tickets,
-            batch=self.batch,
-            max_tokens=self.max_tokens,
-            seed=seed,
-        )
+from rlpa_bench.types import Message
 
 
 class Experiment:
@@ -79,12 +48,15 @@ class Experiment:
         self._same_plan()
         self.stage("sft", self._sft)
         for seed in range(self.plan.seeds):
-            for arm in ARMS:
+            for arm in self.plan.arms:
                 self.stage(f"{arm}-{seed}", partial(self._ppo, arm=arm, seed=seed))
                 self._evaluate(f"{arm}-{seed}", seed)
                 self._evaluate("sft", seed)
-            self.stage(f"dpo-{seed}", partial(self._dpo, seed=seed))
-            self._evaluate(f"dpo-{seed}", seed)
+            if self.plan.dpo:
+                self.stage(f"dpo-{seed}", partial(self._dpo, fit=self.plan.dpo, seed=seed))
+                self._evaluate(f"dpo-{seed}", seed)
+            if (self.folder / "base").is_dir():
+                self._evaluate("base", seed)
 
     def _same_plan(self) -> None:
         """Raises UsageError if the folder holds a run under another plan."""
@@ -110,27 +82,35 @@ class Experiment:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         path = self.folder / name / "model"
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation=self.plan.attention)
         return model, AutoTokenizer.from_pretrained(path)
 
-    def _keep(self, name: str, model: Any, tokenizer: Any, trained_on: dict[str, Any]) -> None:
+    def _keep(self, name: str, model: Any, tokenizer: Any, trained_on: dict[str, Any] | None = None) -> None:
         path = self.folder / name / "model"
         model.save_pretrained(path)
         tokenizer.save_pretrained(path)
-        _write(path / "trained_on.json", trained_on)
+        if trained_on:
+            _write(path / "trained_on.json", trained_on)
 
     def _sft(self, folder: Path) -> dict[str, Any]:
         plan = self.plan
-        samples = asyncio.run(demonstrate(plan.per_profile, seed=0))
-        tokenizer = train_tokenizer([text for s in samples for text in (s.completion, s.messages[-1].content)])
+        samples = draw(asyncio.run(demonstrate(plan.per_profile, 0, plan.turns)), plan.rows, seed=0)
+        model, tokenizer = self._beginning(samples)
         rows = [
-            (prompt_ids(tokenizer, s.messages), tokenizer(s.completion + END, add_special_tokens=False)["input_ids"])
-            for s in samples
+            (encode(tokenizer, s.messages), encoded(tokenizer, s.completion + tokenizer.eos_token)) for s in samples
         ]
-        model = new_model(tokenizer, plan.sft.seed)
         losses = self._curve(folder, "loss", fit_sft(model, rows, plan.sft, tokenizer.pad_token_id))
         self._keep("sft", model, tokenizer, self._trained_on("sft", ()))
         return {"samples": len(rows), "parameters": model.num_parameters(), "steps": len(losses)}
+
+    def _beginning(self, samples: Sequence[Sample]) -> tuple[Any, Any]:
+        """The model as it is before it imitates, and its tokenizer."""
+        if self.plan.base == "smollm2":
+            model, tokenizer = smollm2()
+            self._keep("base", model, tokenizer)
+            return model, tokenizer
+        tokenizer = train_tokenizer([text for s in samples for text in (s.completion, s.messages[-1].content)])
+        return new_model(tokenizer, self.plan.sft.seed), tokenizer
 
     def _curve(self, folder: Path, name: str, figures: Iterator[float]) -> list[float]:
         losses = []
@@ -143,7 +123,7 @@ class Experiment:
 
     def _world(self, arm: str, seed: int, saved: dict[str, Any] | None) -> tuple[DialogueStore, Rewards]:
         """Users of the training pool, in an order drawn from the seed, and what an arm is rewarded with."""
-        built = harness(POOL, "training")
+        built = harness(POOL, "training", {"turns": self.plan.turns})
         env = built.environment("agenda", ARMS[arm])
         cases = Draws("users", seed).shuffled(built.cases())
         store = DialogueStore(
@@ -167,8 +147,7 @@ class Experiment:
             ppo.restore(saved["ppo"])
         store, rewards = self._world(arm, seed, saved["store"] if saved else None)
         steps = range(len(curve), self.plan.steps)
-        encode = lambda messages: prompt_ids(tokenizer, messages)  # noqa: E731
-        async for figures in train(ppo, steps, store, rewards, tokenizer, encode):
+        async for figures in train(ppo, steps, store, rewards, tokenizer, partial(encode, tokenizer)):
             curve.append({name: round(value, 5) for name, value in figures.items()})
             if len(curve) % self.plan.keep_every == 0:
                 part = kept.with_suffix(".part")
@@ -180,17 +159,17 @@ class Experiment:
         _write(folder / "curve.json", curve)
         return curve
 
-    def _dpo(self, folder: Path, seed: int) -> dict[str, Any]:
+    def _dpo(self, folder: Path, fit: Fit, seed: int) -> dict[str, Any]:
         """As many samples as PPO gets, all of the SFT model; the best and the worst of each turn are a pair."""
         model, tokenizer = self.load("sft")
         pairs = asyncio.run(self._pairs(model, tokenizer, seed))
-        if len(pairs) < self.plan.dpo.batch:
+        if len(pairs) < fit.batch:
             raise StoppedError(
                 f"{folder.name}: only {len(pairs)} turns have samples of unequal reward, fewer than a batch of "
-                f"{self.plan.dpo.batch}; DPO has nothing to prefer: imitate for longer first"
+                f"{fit.batch}; DPO has nothing to prefer: imitate for longer first"
             )
-        fit = Fit(self.plan.dpo.lr, self.plan.dpo.batch, self.plan.dpo.epochs, seed, beta=self.plan.dpo.beta)
-        losses = self._curve(folder, "loss", fit_dpo(model, pairs, fit, tokenizer.pad_token_id))
+        preferred = fit_dpo(model, pairs, replace(fit, seed=seed), tokenizer.pad_token_id)
+        losses = self._curve(folder, "loss", preferred)
         self._keep(folder.name, model, tokenizer, self._trained_on("dpo", ARMS["full"]))
         return {"pairs": len(pairs), "steps": len(losses)}
 
@@ -200,7 +179,7 @@ class Experiment:
         store, rewards = self._world("full", seed, None)
         pairs = []
         for step in range(plan.steps):
-            played = await play(ppo, step, store, rewards, tokenizer, lambda m: prompt_ids(tokenizer, m))
+            played = await play(ppo, step, store, rewards, tokenizer, partial(encode, tokenizer))
             for start in range(0, len(played.rows), plan.samples):
                 group = range(start, start + plan.samples)
                 best = max(group, key=lambda i: (played.totals[i].item(), -i))
@@ -216,8 +195,8 @@ class Experiment:
         made = built.judges(judges)
         return {
             "method": method,
-            "title": f"tiny language model, {method}",
-            "base_model": "random weights" if method == "sft" else str(self.folder / "sft" / "model"),
+            "title": f"{'tiny language model' if self.plan.base == 'random weights' else 'SmolLM2-135M'}, {method}",
+            "base_model": self.plan.base if method == "sft" else str(self.folder / "sft" / "model"),
             "engine": f"torch {torch.__version__}",
             "version": version("rlpa-bench"),
             **met(built, built.cases()),
@@ -233,12 +212,26 @@ class Experiment:
     def _judged(self, folder: Path, name: str, seed: int) -> dict[str, Any]:
         model, tokenizer = self.load(name)
         plan = self.plan
-        referee = Referee.of(plan.profiles)
-        dialogues, curve = asyncio.run(evaluate(model, tokenizer, referee, seed, plan.temperature, plan.max_tokens))
+        referee = Referee.of(plan.profiles, plan.turns)
+        played = evaluate(
+            model,
+            tokenizer,
+            referee,
+            seed,
+            temperature=plan.temperature,
+            max_tokens=plan.max_tokens,
+            bf16=plan.bf16,
+        )
+        dialogues, curve = asyncio.run(played)
         _write(folder / "dialogues.json", dialogues)
         _write(folder / "turns.json", curve)
         reward = sum(line["reward"] for line in dialogues) / len(dialogues)
         return {"suite": HELD_OUT, "dialogues": len(dialogues), "reward": round(reward, 4)}
+
+
+def encode(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Tokens of what the model reads before it answers."""
+    return encoded(tokenizer, rendered(tokenizer, messages))
 
 
 def _write(path: Path, value: Any) -> None:

@@ -1,11 +1,15 @@
-"""The tiny language model: its own byte-pair tokenizer, a Llama of three layers, a template with a short memory."""
+"""The models of the experiments.
+
+The tiny one: its own byte-pair tokenizer, a Llama of three layers, a template with a short memory. And SmolLM2.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from rlpa_bench.types import SLOTS, Message
+from rlpa_bench.datasets import SMOLLM2_GGUF, dataset
+from rlpa_bench.types import SLOTS
 
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 BLOCKS = ("<profile>\n", "</profile>\n\n<response>\n", "\n</response>")
@@ -67,10 +71,22 @@ def new_model(tokenizer: Any, seed: int) -> Any:
         return LlamaForCausalLM(config)
 
 
-def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Tokens of what the model reads before it answers."""
-    text = tokenizer.apply_chat_template(
-        [{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True
-    )
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids
+def smollm2() -> tuple[Any, Any]:
+    """SmolLM2-135M-Instruct in float32, from the pinned Q4_1 file, and its tokenizer. Raises DataError."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+
+    where = {"pretrained_model_name_or_path": dataset("smollm2").fetch(), "gguf_file": SMOLLM2_GGUF}
+    tokenizer = AutoTokenizer.from_pretrained(**where)
+    tokenizer.eos_token, tokenizer.pad_token = (
+        "<|im_end|>",
+        "<|endoftext|>",
+    )  # the file names another end than the chat's
+    loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    # A model read from such a file counts as quantized and cannot be saved, although its weights are plain tensors.
+    config = loaded.config.to_dict()
+    config.pop("quantization_config", None)
+    config |= {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    model = AutoModelForCausalLM.from_config(LlamaConfig(**config), dtype=torch.float32)
+    model.load_state_dict(loaded.state_dict())
+    return model, tokenizer

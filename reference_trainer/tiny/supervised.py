@@ -34,6 +34,8 @@ class Fit:
     warmup: float = 0.03
     beta: float = 0.1
     """DPO's weight on staying near the reference."""
+    bf16: bool = False
+    """Matrix products in bfloat16; weights and losses stay in float32."""
 
 
 def batches(lengths: Sequence[int], fit: Fit) -> Iterator[list[int]]:
@@ -49,19 +51,21 @@ def batches(lengths: Sequence[int], fit: Fit) -> Iterator[list[int]]:
         yield from draws.shuffled(whole)
 
 
-def imitation_loss(model: Any, rows: Sequence[Row], pad: int) -> Tensor:
+def imitation_loss(model: Any, rows: Sequence[Row], pad: int, *, bf16: bool = False) -> Tensor:
     """Mean negative log-likelihood of the completions' tokens."""
     batch = Batch.of(rows, pad, model.device)
-    return -(log_probs(model, batch) * batch.mask).sum() / batch.mask.sum()
+    return -(log_probs(model, batch, bf16=bf16) * batch.mask).sum() / batch.mask.sum()
 
 
-def preference_loss(model: Any, reference: Any, pairs: Sequence[Pair], beta: float, pad: int) -> Tensor:
+def preference_loss(
+    model: Any, reference: Any, pairs: Sequence[Pair], beta: float, pad: int, *, bf16: bool = False
+) -> Tensor:
     """DPO's loss, averaged over pairs."""
     rows = [(prompt, best) for prompt, best, _ in pairs] + [(prompt, worst) for prompt, _, worst in pairs]
     batch = Batch.of(rows, pad, model.device)
     with torch.no_grad():
-        before = (log_probs(reference, batch) * batch.mask).sum(1)
-    gained = (log_probs(model, batch) * batch.mask).sum(1) - before
+        before = (log_probs(reference, batch, bf16=bf16) * batch.mask).sum(1)
+    gained = (log_probs(model, batch, bf16=bf16) * batch.mask).sum(1) - before
     best, worst = gained.chunk(2)
     return -torch.nn.functional.logsigmoid(beta * (best - worst)).mean()
 
@@ -69,18 +73,19 @@ def preference_loss(model: Any, reference: Any, pairs: Sequence[Pair], beta: flo
 def fit_sft(model: Any, rows: Sequence[Row], fit: Fit, pad: int) -> Iterator[float]:
     """Trains in place; gives the loss of each step. Raises StoppedError."""
     order = list(batches([len(prompt) + len(text) for prompt, text in rows], fit))
-    return _descend(model, fit, [lambda b=b: imitation_loss(model, [rows[i] for i in b], pad) for b in order])
+    losses = [lambda b=b: imitation_loss(model, [rows[i] for i in b], pad, bf16=fit.bf16) for b in order]
+    return _descend(model, fit, losses)
 
 
 def fit_dpo(model: Any, pairs: Sequence[Pair], fit: Fit, pad: int) -> Iterator[float]:
     """Trains in place against a copy of the model as it is now; gives the loss of each step. Raises StoppedError."""
     reference = copy.deepcopy(model).requires_grad_(False)
     order = list(batches([len(prompt) + len(best) for prompt, best, _ in pairs], fit))
-    return _descend(
-        model,
-        fit,
-        [lambda b=b: preference_loss(model, reference, [pairs[i] for i in b], fit.beta, pad) for b in order],
-    )
+    losses = [
+        lambda b=b: preference_loss(model, reference, [pairs[i] for i in b], fit.beta, pad, bf16=fit.bf16)
+        for b in order
+    ]
+    return _descend(model, fit, losses)
 
 
 def _descend(model: Any, fit: Fit, losses: Sequence[Any]) -> Iterator[float]:

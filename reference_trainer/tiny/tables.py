@@ -13,7 +13,7 @@ from typing import Any
 from rlpa_bench.errors import UsageError
 from rlpa_bench.statistics import Difference, clustered_mean, paired_difference
 
-METHODS = ("sft", "dpo", "profile-only", "response-only", "full")
+METHODS = ("base", "sft", "dpo", "profile-only", "response-only", "full")
 COLUMNS = {
     "reward": "reward, 0 to 2",
     "f1": "profile F1",
@@ -121,14 +121,16 @@ def markdown(results: Mapping[str, Any]) -> str:
     """The tables of the page."""
     found = by_method(results)
     profiles = len(profile_means(next(iter(found.values())), "reward"))
-    lines = [f"{profiles} held-out profiles, 10 turns; 95 % intervals clustered by profile.", ""]
+    turns = results["plan"].get("turns", 10)
+    lines = [f"{profiles} held-out profiles, {turns} turns; 95 % intervals clustered by profile.", ""]
     lines += ["| method | seeds | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
     for method, seeds in found.items():
         cells = [_cell(list(profile_means(seeds, column).values())) for column in COLUMNS]
         lines.append(f"| `{method}` | {len(seeds)} | " + " | ".join(cells) + " |")
     lines += ["", "Gate with held-out cues by turn, mean over profiles and seeds:", "", *_by_turn(results, list(found))]
     for title, pairs in (("Primary", (PRIMARY,)), ("Secondary (p after Holm over these)", SECONDARY)):
-        lines += ["", f"{title}, difference in reward:", "", *_differences(compare(found, pairs))]
+        if compared := compare(found, pairs):
+            lines += ["", f"{title}, difference in reward:", "", *_differences(compared)]
     return "\n".join(lines) + "\n"
 
 

@@ -159,6 +159,43 @@ def test_rows_of_a_batch_do_not_see_their_mates() -> None:
         torch.testing.assert_close(joint[i, : len(row[1])], single, rtol=1e-4, atol=1e-5)
 
 
+ROWS = [([PROMPT, 1, 2], [4]), ([PROMPT, 1, 2], [5, 6, END]), ([PROMPT], [7, END]), ([PROMPT], [8, 9, 1, END])]
+"""Two turns of two samples, of unequal length."""
+
+
+def learned(shared: int, s: Settings) -> tuple[list[Any], list[Any]]:
+    """Log-probabilities and values of ROWS, and all weights after one step on them."""
+    ppo = PPO(model(0), replace(s, batch=4, shared_prompts=shared > 1), 1, samples=2)
+    torch.nn.init.normal_(ppo.critic.head.weight, generator=torch.Generator().manual_seed(0))
+    batch = Batch.of(ROWS, pad=END, shared=shared)
+    found = [part * batch.mask for part in (log_probs(ppo.actor, batch, bf16=s.bf16), ppo.critic(batch, bf16=s.bf16))]
+    ppo.learn(batch, torch.tensor([0.0, 1.0, 0.5, 2.0]))
+    return found, [*ppo.actor.parameters(), *ppo.critic.parameters()]
+
+
+def test_samples_that_share_a_prompt_are_learnt_from_as_if_each_read_it() -> None:
+    (each, weights), (once, others) = (learned(shared, SETTINGS) for shared in (1, 2))
+    torch.testing.assert_close(once, each, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(others, weights, rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(weights[0], next(model(0).parameters()), atol=1e-4), "nothing was learnt"
+
+
+def test_bfloat16_is_near_and_leaves_the_weights_in_float32() -> None:
+    (exact, _), (rounded, weights) = (learned(2, replace(SETTINGS, bf16=bf16)) for bf16 in (False, True))
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.02)
+    assert not torch.equal(rounded[0], exact[0]), "nothing was rounded"
+    assert {weight.dtype for weight in weights} == {torch.float32}
+
+
+def test_samples_of_one_prompt_are_written_as_if_each_read_it() -> None:
+    llama, prompts = model(0), [[PROMPT, 1, 2], [PROMPT]]
+    draws = [torch.Generator().manual_seed(3) for _ in range(2)]
+    once = write(llama, prompts, draws[0], end=END, max_tokens=4, samples=3)
+    each = write(llama, [p for p in prompts for _ in range(3)], draws[1], end=END, max_tokens=4)
+    assert once == each
+    assert len({tuple(ids) for ids in once}) > 1
+
+
 def test_the_best_sample_goes_on_and_all_are_learnt_from() -> None:
     """Every step has tickets times samples rows; the store has finished a third of its dialogues after two turns."""
     ppo, store, rewards = trainer(0, 3)
