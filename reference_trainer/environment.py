@@ -50,13 +50,16 @@ def python() -> Path:
 
 
 def steps(folder: Path) -> list[list[str]]:
-    """The commands that build the environment."""
+    """The commands that build the environment.
+
+    The lock names everything; asked for what its packages depend on, pip would build flash-attn before torch is there.
+    """
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install"]
     lock = str(files("reference_trainer").joinpath("environments", "openrlhf.lock"))
     return [
         [sys.executable, "-m", "venv", str(folder)],
         [*pip, "--upgrade", "pip", "setuptools", "wheel", "ninja", "packaging"],
-        [*pip, "-r", lock],
+        [*pip, "--no-deps", "-r", lock],
         [*pip, "--no-build-isolation", "--no-deps", FLASH_ATTENTION],
         [*pip, "--no-deps", _ourselves()],
     ]

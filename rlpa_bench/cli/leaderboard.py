@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -194,11 +195,13 @@ def flag(identity: str, board: Path, name: str, reason: str) -> int:
 @command.command("verify", help="Recompute every submission of the leaderboard and compare.")
 @_BOARD
 @click.option("--write", is_flag=True, help="Replace the kept results that differ.")
+@click.option("--jobs", type=click.IntRange(1), default=None, help="Processes.  [default: as many as cores]")
 @_OPTIONS
-def verify(board: Path, write: bool, options: tuple[str, ...]) -> int:
+def verify(board: Path, write: bool, jobs: int | None, options: tuple[str, ...]) -> int:
     from rlpa_bench.leaderboard.store import Store
 
-    problems = Store(board).verify(options=options, write=write)
+    jobs = jobs or os.cpu_count() or 1
+    problems = Store(board).verify(options=options, write=write, jobs=jobs, tell=click.echo)
     for problem in problems:
         print(f"rlpa-bench: {problem}", file=sys.stderr)
     return 1 if problems else 0

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import lzma
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from shutil import copytree, rmtree
 from typing import Any
@@ -24,6 +27,9 @@ from rlpa_bench.leaderboard.package import FILES, MANIFEST, manifest_digest, ope
 from rlpa_bench.leaderboard.schema import FLAGS, Entry, Result
 from rlpa_bench.leaderboard.validate import Validation, validate
 from rlpa_bench.transcripts import describe_invalid, dumps
+
+_Checked = tuple[Validation | None, str]
+"""A submission validated anew, and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -233,19 +239,30 @@ class Store:
                 raise UsageError(f"{name!r} is withdrawn already")
             return self.append(event, name, reason=reason, **more)
 
-    def verify(self, *, options: Sequence[str] = (), plugins: Iterable[object] = (), write: bool = False) -> list[str]:
+    def verify(
+        self,
+        *,
+        options: Sequence[str] = (),
+        plugins: Iterable[object] = (),
+        write: bool = False,
+        jobs: int = 1,
+        tell: Callable[[str], None] | None = None,
+    ) -> list[str]:
         """Recomputes every included submission; returns what differs from the results kept here.
 
         Args:
+            jobs: processes among which the submissions are shared out.
+            tell: called with a line after each submission.
             write: replaces results that differ, and books that; for a package that describes the same differently.
         """
         plugins, problems = tuple(plugins), []
         entries = self.history()
         booked = {(entry.id, entry.board): entry.result for entry in entries if entry.result}
-        for entry in entries:
-            if entry.event != "include":
-                continue
-            checked, problem = self._recomputed(entry, options, plugins)
+        included = [entry for entry in entries if entry.event == "include"]
+        work = partial(self._recomputed, options=options, plugins=plugins)
+        for done, (entry, (checked, problem)) in enumerate(
+            zip(included, _shared_out(work, included, jobs), strict=True)
+        ):
             result = checked.result if checked else None
             if result is not None:
                 same = result_digest(result) == booked[entry.id, entry.board] and self._holds(entry, result)
@@ -254,11 +271,11 @@ class Store:
                 elif not same:
                     problem = f"{entry.id}: recomputed numbers differ from results/{entry.id}.json.xz"
             problems += [problem] if problem else []
+            if tell:
+                tell(f"{done + 1}/{len(included)} {entry.id}: {'differs' if problem else 'holds'}")
         return problems
 
-    def _recomputed(
-        self, entry: Entry, options: Sequence[str], plugins: tuple[object, ...]
-    ) -> tuple[Validation | None, str]:
+    def _recomputed(self, entry: Entry, *, options: Sequence[str], plugins: tuple[object, ...]) -> _Checked:
         """A submission validated anew, and what is wrong with it."""
         folder = self.path / "submissions" / entry.id
         if not (folder / MANIFEST).is_file() or manifest_digest(folder) != entry.manifest:
@@ -294,3 +311,13 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("rlpa-bench")
+
+
+def _shared_out(work: Callable[[Entry], _Checked], entries: Sequence[Entry], jobs: int) -> Iterator[_Checked]:
+    """The results in order; in this process if one is enough."""
+    processes = min(jobs, len(entries))
+    if processes < 2:
+        yield from map(work, entries)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, entries)

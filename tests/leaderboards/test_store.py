@@ -58,7 +58,10 @@ def test_a_result_that_was_changed_is_found_by_verifying(store: Store) -> None:
     path.write_bytes(lzma.compress(json.dumps(value).encode()))
     with pytest.raises(DataError, match="not the result that the history books"):
         store.standing()
-    assert any("recomputed numbers differ" in problem for problem in store.verify(plugins=[PLUGIN]))
+    told: list[str] = []
+    problems = store.verify(plugins=[PLUGIN], jobs=2, tell=told.append)
+    assert [problem for problem in problems if "recomputed numbers differ" in problem] == problems != []
+    assert told[0].startswith(f"1/{len(store.history())} ") and sum("differs" in line for line in told) == 1
     assert store.verify(plugins=[PLUGIN], write=True) == store.verify(plugins=[PLUGIN]) == []
     assert store.history()[-1].event == "recompute" and store.standing()
 

@@ -156,19 +156,20 @@ def test_every_stage_runs_and_is_not_run_again(tmp_path: Path, monkeypatch: pyte
     pytest.importorskip("torch", reason="the experiment needs torch")
     pytest.importorskip("transformers", reason="the experiment needs transformers")
     from reference_trainer.tiny import experiment
+    from reference_trainer.tiny.plan import ARMS, Plan
 
-    async def few(per_profile: int, seed: int) -> list[Any]:
-        return (await demonstrate(per_profile, seed))[:64]
+    async def few(per_profile: int, seed: int, turns: int) -> list[Any]:
+        return (await demonstrate(per_profile, seed, turns))[:64]
 
     monkeypatch.setattr(experiment, "demonstrate", few)
-    plan = experiment.Plan(per_profile=1, tickets=2, steps=2, batch=4, seeds=1, profiles=2, max_tokens=12)
+    plan = Plan(per_profile=1, tickets=2, steps=2, batch=4, seeds=1, profiles=2, max_tokens=12)
     said: list[str] = []
     with pytest.raises(StoppedError, match="dpo-0: only 0 turns"):  # random weights write nothing that earns anything
         experiment.Experiment(tmp_path, plan, said.append).run()
     found = tables.gather(tmp_path)
     assert set(found["dialogues"]) == {"sft-0", "full-0", "profile-only-0", "response-only-0"}
     assert all(len(lines) == 2 for lines in found["dialogues"].values())
-    assert [len(found["curves"][f"{arm}-0"]) for arm in experiment.ARMS] == [2, 2, 2]
+    assert [len(found["curves"][f"{arm}-0"]) for arm in ARMS] == [2, 2, 2]
     known = json.loads((tmp_path / "full-0/model/trained_on.json").read_text(encoding="utf-8"))
     assert (known["suite"], len(known["profiles"])) == ("training-full", 337)
     assert known["rewards"] == ["profile.f1", "rules.gate"]
@@ -178,3 +179,26 @@ def test_every_stage_runs_and_is_not_run_again(tmp_path: Path, monkeypatch: pyte
     assert len(said) == count, "what was done is done again"
     with pytest.raises(UsageError, match="another plan"):
         experiment.Experiment(tmp_path, replace(plan, steps=3), said.append).run()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_smollm2_goes_through_its_plan_in_small(tmp_path: Path) -> None:
+    """From the pinned file to an evaluation; what comes out of each stage is a checkpoint that ends its turns."""
+    pytest.importorskip("torch", reason="the experiment needs torch")
+    transformers = pytest.importorskip("transformers", reason="the experiment needs transformers")
+    pytest.importorskip("gguf", reason="the pinned weights are a GGUF file")
+    from reference_trainer.tiny.experiment import Experiment
+    from reference_trainer.tiny.plan import PLANS
+
+    plan = replace(PLANS["smollm2"], rows=8, turns=1, tickets=1, samples=2, steps=1, batch=2, profiles=2, max_tokens=8)
+    Experiment(tmp_path, plan, lambda _: None).run()
+    found = tables.gather(tmp_path)
+    assert set(found["dialogues"]) == {"base-0", "sft-0", "full-0"}
+    assert "2 held-out profiles, 1 turns;" in tables.markdown(found)
+    for stage in ("base", "sft", "full-0"):
+        path = tmp_path / stage / "model"
+        assert transformers.AutoTokenizer.from_pretrained(path).eos_token == "<|im_end|>"
+        assert transformers.AutoConfig.from_pretrained(path).eos_token_id == 2
+    known = json.loads((tmp_path / "full-0/model/trained_on.json").read_text(encoding="utf-8"))
+    assert (known["method"], known["title"]) == ("rlpa", "SmolLM2-135M, rlpa")
