@@ -21,7 +21,12 @@ def main() -> None:
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and results.")
 @click.option(
-    "--plan", "name", type=click.Choice(["tiny", "longer", "smollm2"]), default="tiny", show_default=True, help="Which."
+    "--plan",
+    "name",
+    type=click.Choice(["tiny", "longer", "smollm2"]),
+    default="tiny",
+    show_default=True,
+    help="A model and all numbers of its training.",
 )
 @click.option("--seeds", type=click.IntRange(1), help="Seeds of DPO and PPO, if not the plan's.")
 def run(out: Path, name: str, seeds: int | None) -> None:

@@ -196,7 +196,7 @@ class Experiment:
         return {
             "method": method,
             "title": f"{'tiny language model' if self.plan.base == 'random weights' else 'SmolLM2-135M'}, {method}",
-            "base_model": self.plan.base if method == "sft" else str(self.folder / "sft" / "model"),
+            "base_model": self.plan.base if method == "sft" else f"{self.folder.name}/sft/model",
             "engine": f"torch {torch.__version__}",
             "version": version("rlpa-bench"),
             **met(built, built.cases()),

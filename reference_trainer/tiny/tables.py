@@ -174,9 +174,13 @@ DASHES = {"full": "", "profile-only": "7 4", "response-only": "2 4"}
 
 
 def curves_svg(results: Mapping[str, Any]) -> str:
-    """Training reward over PPO steps, a line per seed, means of five steps; each arm in the unit of its own reward."""
+    """Training reward over PPO steps, a line per seed, each arm in the unit of its own reward.
+
+    Means of five steps, or of as many as a dialogue has turns: all open dialogues are at the same turn.
+    """
+    width = min(5, results["plan"].get("turns", 5))
     lines = {
-        name: _smooth([step["reward"] for step in curve])
+        name: _smooth([step["reward"] for step in curve], width)
         for name, curve in results["curves"].items()
         if name.rpartition("-")[0] in COLOURS
     }
@@ -195,7 +199,8 @@ def curves_svg(results: Mapping[str, Any]) -> str:
             f'<polyline fill="none" stroke="{COLOURS[arm]}" stroke-width="1.6" stroke-dasharray="{DASHES[arm]}" '
             f'points="{points}"><title>{name}</title></polyline>'
         )
-    for i, arm in enumerate(COLOURS):
+    shown = {name.rpartition("-")[0] for name in lines}
+    for i, arm in enumerate(arm for arm in COLOURS if arm in shown):
         y = 16 + 14 * i
         drawn.append(
             f'<line x1="{EDGE + 8}" x2="{EDGE + 38}" y1="{y}" y2="{y}" stroke="{COLOURS[arm]}" stroke-width="1.6" '
@@ -213,5 +218,5 @@ def curves_svg(results: Mapping[str, Any]) -> str:
     )
 
 
-def _smooth(values: Sequence[float], width: int = 5) -> list[float]:
+def _smooth(values: Sequence[float], width: int) -> list[float]:
     return [sum(part) / len(part) for i in range(len(values)) if (part := values[max(0, i - width + 1) : i + 1])]

@@ -45,20 +45,31 @@ def similarity_hash(text: str) -> int:
 
 
 def copies(mine: Result, known: Iterable[Result], reproduces: str, findings: Findings) -> None:
-    """Refuses what another row of the board says word for word, and flags what it nearly says."""
+    """Refuses what another row of the board says word for word, and flags what it nearly says.
+
+    One submitter's baselines on the same weights may ask alike and then are answered alike: that is flagged only.
+    """
     prints = mine.fingerprints
     for other in known:
         if other.id in (mine.id, reproduces) or other.board != mine.board:
             continue
-        if (share := copied(prints, other.fingerprints)) > COPIED:
+        exact = copied(prints, other.fingerprints)
+        if exact > COPIED and not _kin(mine, other):
             findings.fail(
                 "content",
-                f"{share:.0%} of its outputs are, word for word, those of {other.id!r} on this board; to submit a "
+                f"{exact:.0%} of its outputs are, word for word, those of {other.id!r} on this board; to submit a "
                 "reproduction of it, name it with --reproduces",
             )
         elif (share := copied(prints, other.fingerprints, NEAR)) > COPIED:
             text = f"{share:.0%} of its outputs are nearly those of {other.id!r} on this board"
             findings.flag("content", NEAR_COPY, text)
+
+
+def _kin(a: Result, b: Result) -> bool:
+    """Whether two rows are one submitter's, of one model under two baselines."""
+    ours, theirs = a.submission.system, b.submission.system
+    one = (a.submission.submitter, ours.model, ours.weights) == (b.submission.submitter, theirs.model, theirs.weights)
+    return one and bool(ours.model) and ours.baseline != theirs.baseline
 
 
 def copied(mine: Mapping[str, str], theirs: Mapping[str, str], bits: int = 0) -> float:

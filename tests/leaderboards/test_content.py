@@ -15,7 +15,8 @@ from rlpa_bench_plugins.suites.aloe import AloeSuite
 from toys import Plugin
 
 from rlpa_bench.interfaces import Baseline
-from rlpa_bench.leaderboard.copies import NEAR, similarity_hash
+from rlpa_bench.leaderboard.checks import Findings
+from rlpa_bench.leaderboard.copies import NEAR, copies, similarity_hash
 from rlpa_bench.leaderboard.store import Store
 from rlpa_bench.leaderboard.validate import validate
 from rlpa_bench.options import Options
@@ -90,6 +91,28 @@ def test_a_copy_with_small_edits_is_flagged(store: Store, submissions: dict[str,
     assert checked.accepted and "near-copy" in checked.findings.flags, checked.record()["findings"]
     assert store.add(mine, plugins=[PLUGIN]).accepted and "near-copy" in store.standing()[-1].flags
     assert store.verify(plugins=[PLUGIN]) == []
+
+
+@pytest.mark.parametrize(
+    ("about", "said", "refused"),
+    [
+        ({}, {"baseline": "other"}, False),
+        ({}, {}, True),
+        ({"submitter": "B. Other"}, {"baseline": "other"}, True),
+        ({}, {"baseline": "other", "model": "other"}, True),
+        ({}, {"baseline": "other", "weights": {"sha256": "other"}}, True),
+    ],
+)
+def test_only_ones_own_baselines_on_one_model_may_be_answered_alike(
+    about: dict[str, Any], said: dict[str, Any], refused: bool, store: Store
+) -> None:
+    known = next(result for result in store.current().values() if result.submission.system.name == MODEL)
+    system = known.submission.system.model_copy(update=said)
+    submission = known.submission.model_copy(update={"system": system, **about})
+    findings = Findings()
+    copies(known.model_copy(update={"id": "mine", "submission": submission}), [known], "", findings)
+    assert (findings.verdict("content") == "fail") is refused
+    assert ("near-copy" in findings.flags) is not refused
 
 
 words = st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=30)
