@@ -25,6 +25,11 @@ def rendered(tokenizer: Any, messages: Sequence[Message]) -> str:
     return text
 
 
+def chat_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Token ids of a chat up to where the assistant begins to write."""
+    return encoded(tokenizer, rendered(tokenizer, messages))
+
+
 def prompt(tokenizer: Any, messages: Sequence[Message], most: int) -> tuple[list[int], int]:
     """Token ids of a chat and how many past exchanges had to leave it, the oldest first, to fit ``most`` tokens.
 
@@ -34,7 +39,7 @@ def prompt(tokenizer: Any, messages: Sequence[Message], most: int) -> tuple[list
     first, past, last = messages[0], list(messages[1:-1]), messages[-1]
     dropped = 0
     while True:
-        ids = encoded(tokenizer, rendered(tokenizer, [first, *past, last]))
+        ids = chat_ids(tokenizer, [first, *past, last])
         if len(ids) <= most:
             return ids, dropped
         if not past:

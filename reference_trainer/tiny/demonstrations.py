@@ -72,8 +72,8 @@ async def demonstrate(per_profile: int, seed: int, turns: int = 10) -> list[Samp
 
 
 def draw(samples: Sequence[Sample], rows: int | None, seed: int) -> list[Sample]:
-    """So many of the samples, or all of them, in an order drawn from the seed."""
-    return Draws("demonstrations", seed).shuffled(samples)[:rows]
+    """So many of the samples, in an order drawn from the seed; or all, in their own."""
+    return list(samples) if rows is None else Draws("demonstrations", seed).shuffled(samples)[:rows]
 
 
 def met(built: Harness, cases: Sequence[Case]) -> dict[str, Any]:

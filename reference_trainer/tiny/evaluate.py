@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from reference_trainer.causal import write
-from reference_trainer.rendering import encoded, rendered
+from reference_trainer.rendering import chat_ids
 from reference_trainer.tiny.demonstrations import harness
 from rlpa_bench.environment import DialogueEnv
 from rlpa_bench.errors import JudgeError
@@ -84,8 +84,7 @@ async def evaluate(
     states = [await referee.env.start(case, seed) for case in referee.cases]
     played: list[list[dict[str, float | None]]] = [[] for _ in states]
     while live := [i for i, state in enumerate(states) if not state.ended]:
-        views = [referee.env.view(states[i]).messages for i in live]
-        prompts = [encoded(tokenizer, rendered(tokenizer, messages)) for messages in views]
+        prompts = [chat_ids(tokenizer, referee.env.view(states[i]).messages) for i in live]
         texts = write(model, prompts, draws, end=end, max_tokens=max_tokens, temperature=temperature, bf16=bf16)
         for i, ids in zip(live, texts, strict=True):
             finish = "stop" if ids[-1] == end else "length"

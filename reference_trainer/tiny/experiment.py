@@ -20,7 +20,7 @@ import torch
 
 from reference_trainer.monitor import StoppedError
 from reference_trainer.ppo import PPO, play, train
-from reference_trainer.rendering import encoded, rendered
+from reference_trainer.rendering import chat_ids, encoded
 from reference_trainer.rewards import Rewards
 from reference_trainer.store import DialogueStore
 from reference_trainer.tiny.demonstrations import SUITE as POOL
@@ -33,7 +33,6 @@ from reference_trainer.tiny.supervised import Fit, Pair, fit_dpo, fit_sft
 from rlpa_bench.errors import UsageError
 from rlpa_bench.manifest import described_as
 from rlpa_bench.randomness import Draws
-from rlpa_bench.types import Message
 
 
 class Experiment:
@@ -97,7 +96,7 @@ class Experiment:
         samples = draw(asyncio.run(demonstrate(plan.per_profile, 0, plan.turns)), plan.rows, seed=0)
         model, tokenizer = self._beginning(samples)
         rows = [
-            (encode(tokenizer, s.messages), encoded(tokenizer, s.completion + tokenizer.eos_token)) for s in samples
+            (chat_ids(tokenizer, s.messages), encoded(tokenizer, s.completion + tokenizer.eos_token)) for s in samples
         ]
         losses = self._curve(folder, "loss", fit_sft(model, rows, plan.sft, tokenizer.pad_token_id))
         self._keep("sft", model, tokenizer, self._trained_on("sft", ()))
@@ -147,7 +146,7 @@ class Experiment:
             ppo.restore(saved["ppo"])
         store, rewards = self._world(arm, seed, saved["store"] if saved else None)
         steps = range(len(curve), self.plan.steps)
-        async for figures in train(ppo, steps, store, rewards, tokenizer, partial(encode, tokenizer)):
+        async for figures in train(ppo, steps, store, rewards, tokenizer, partial(chat_ids, tokenizer)):
             curve.append({name: round(value, 5) for name, value in figures.items()})
             if len(curve) % self.plan.keep_every == 0:
                 part = kept.with_suffix(".part")
@@ -179,7 +178,7 @@ class Experiment:
         store, rewards = self._world("full", seed, None)
         pairs = []
         for step in range(plan.steps):
-            played = await play(ppo, step, store, rewards, tokenizer, partial(encode, tokenizer))
+            played = await play(ppo, step, store, rewards, tokenizer, partial(chat_ids, tokenizer))
             for start in range(0, len(played.rows), plan.samples):
                 group = range(start, start + plan.samples)
                 best = max(group, key=lambda i: (played.totals[i].item(), -i))
@@ -227,11 +226,6 @@ class Experiment:
         _write(folder / "turns.json", curve)
         reward = sum(line["reward"] for line in dialogues) / len(dialogues)
         return {"suite": HELD_OUT, "dialogues": len(dialogues), "reward": round(reward, 4)}
-
-
-def encode(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Tokens of what the model reads before it answers."""
-    return encoded(tokenizer, rendered(tokenizer, messages))
 
 
 def _write(path: Path, value: Any) -> None:

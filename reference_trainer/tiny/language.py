@@ -78,10 +78,8 @@ def smollm2() -> tuple[Any, Any]:
 
     where = {"pretrained_model_name_or_path": dataset("smollm2").fetch(), "gguf_file": SMOLLM2_GGUF}
     tokenizer = AutoTokenizer.from_pretrained(**where)
-    tokenizer.eos_token, tokenizer.pad_token = (
-        "<|im_end|>",
-        "<|endoftext|>",
-    )  # the file names another end than the chat's
+    tokenizer.eos_token = "<|im_end|>"  # the file names another end than the chat's
+    tokenizer.pad_token = "<|endoftext|>"
     loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     # A model read from such a file counts as quantized and cannot be saved, although its weights are plain tensors.
     config = loaded.config.to_dict()

@@ -35,7 +35,7 @@ def test_every_board_has_its_controls_and_the_folder_is_small() -> None:
         controls = {row.system.name for row in board.rows if row.control}
         assert controls >= {"null", "echo", "scribe", "asker", "injector", "lookup"}
     sizes = [path.stat().st_size for path in kept()]
-    assert max(sizes) < 1_000_000 and sum(sizes) < 8 * 2**20
+    assert max(sizes) < 1_000_000 and sum(sizes) < 6 * 2**20
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from reference_trainer.recipe import SftRecipe, load
 from reference_trainer.tiny import tables
 from reference_trainer.tiny.__main__ import main
 from reference_trainer.tiny.cues import halved
-from reference_trainer.tiny.demonstrations import SUITE, demonstrate, harness, named
+from reference_trainer.tiny.demonstrations import SUITE, Sample, demonstrate, draw, harness, named
 from reference_trainer.tuning import check_rows
 from rlpa_bench.contract import Contract
 from rlpa_bench.errors import UsageError
@@ -98,6 +98,13 @@ def test_items_get_the_name_of_their_value_and_ages_their_number() -> None:
     ontology = Ontology.load()
     given = (Item("Occupation", "night-shift nurse", id="occupation/nurse"), Item("Age", "34", id="age/34"))
     assert [item.value for item in named(given, ontology)] == ["nurse", "34"]
+
+
+def test_all_demonstrations_keep_their_order_and_fewer_are_drawn() -> None:
+    made = [Sample((), str(i), "case", 1) for i in range(50)]
+    assert draw(made, None, seed=0) == made
+    some = draw(made, 9, seed=0)
+    assert some == draw(made, 9, seed=0) != made[:9] and len(set(some) & set(made)) == 9
 
 
 def test_holm() -> None:
